@@ -1,4 +1,4 @@
-// npm run chaos -- --minutes N [--seed S] [--pauses]
+// npm run chaos -- --minutes N [--seed S] [--pauses] [--workers N]
 import { parseArgs } from 'node:util';
 import { runChaos } from './run.ts';
 
@@ -10,17 +10,20 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '3' },
     seed: { type: 'string' },
     pauses: { type: 'boolean', default: false },
+    workers: { type: 'string', default: '1' },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
-if (!(minutes > 0) || !Number.isInteger(seed)) {
-  console.error('usage: npm run chaos -- --minutes N [--seed S] [--pauses]');
+const workers = Number(values.workers);
+if (!(minutes > 0) || !Number.isInteger(seed) || !(workers > 0)) {
+  console.error('usage: npm run chaos -- --minutes N [--seed S] [--pauses] [--workers N]');
   process.exit(2);
 }
 
-console.log(`seed ${seed}: ${minutes} minutes ${values.pauses ? 'with' : 'without'} pauses`);
-const { counts, violations, history } = await runChaos({ duration: minutes * 60_000, seed, pauses: values.pauses });
+console.log(`seed ${seed}: ${minutes} minutes ${values.pauses ? 'with' : 'without'} pauses, workers: ${workers}`);
+const { pauses } = values;
+const { counts, violations, history } = await runChaos({ duration: minutes * 60_000, seed, pauses, workers });
 const width = Math.max(...[...counts.keys()].map((what) => what.length));
 for (const [what, times] of [...counts].sort()) console.log(`${what.padEnd(width)} ${String(times).padStart(8)}`);
 console.log(`${'violations'.padEnd(width)} ${String(violations.length).padStart(8)}`);

@@ -31,7 +31,9 @@ async function disturbReplica(
     if (performance.now() > until) return;
     if (replica.url === null) await replica.restart();
     const kind = random.below(pauses ? 10 : 5);
-    if (kind < 4) {
+    if (kind < 4 && replica.workers > 1 && random.chance(0.6)) {
+      if (replica.killWorker(random)) count(world, 'kill -9 of a worker');
+    } else if (kind < 4) {
       count(world, 'kill -9');
       await replica.end('SIGKILL');
       await sleep(random.below(3000));
@@ -43,7 +45,7 @@ async function disturbReplica(
       await replica.restart();
     } else {
       count(world, 'SIGSTOP');
-      replica.pause();
+      replica.pause(random);
       // Usually longer than any timeout, sometimes about a lease.
       const min = random.chance(0.7) ? LEASE + REQUEST_TIMEOUT : LEASE / 2;
       await sleep(min + random.below(2000));

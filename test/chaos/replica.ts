@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Command, startPassthru } from '../cli/run.ts';
+import { isAlive, workersOf } from '../service/workerProcesses.ts';
 import { REQUEST_TIMEOUT } from './chaosDriver.ts';
 import type { History } from './history.ts';
+import type { Random } from './random.ts';
 
 /** The lease of a reservation in milliseconds. */
 export const LEASE = 2000;
@@ -12,9 +15,17 @@ const KEY = '5eC7e7'.padEnd(43, 'k');
 
 const DRIVER = fileURLToPath(new URL('./chaosDriver.ts', import.meta.url));
 
-/** A `passthru serve` that is killed, paused and restarted. Its address changes with each start. */
+/** The time in which the workers of a killed process have to stop, in milliseconds: they finish what they can. */
+const STOP_TIMEOUT = 30_000;
+
+/**
+ * A `passthru serve` that is killed, paused and restarted, with its workers if it has several. Its address changes with each
+ * start.
+ */
 export class Replica {
   readonly name: string;
+  /** The number of its processes. */
+  readonly workers: number;
   readonly #store: string;
   readonly #history: History;
   /** The port of its receiver of events, the same after each start. */
@@ -23,16 +34,20 @@ export class Replica {
   eventsUrl = '';
   #command: Command | null = null;
   #url: string | null = null;
-  #paused = false;
+  /** The paused process. */
+  #paused: number | null = null;
   /** The number of times that the process ended by itself. */
   crashes = 0;
+  /** The number of workers that stayed when their first process had ended. */
+  orphans = 0;
 
   /** @param store the URL of its database */
-  constructor(name: string, store: string, eventsPort: number, history: History) {
+  constructor(name: string, store: string, eventsPort: number, history: History, workers = 1) {
     this.name = name;
     this.eventsPort = eventsPort;
     this.#store = store;
     this.#history = history;
+    this.workers = workers;
   }
 
   /** Null while it does not listen. */
@@ -49,6 +64,7 @@ export class Replica {
       PASSTHRU_EVENTS_URL: this.eventsUrl,
       PASSTHRU_EVENTS_VERIFY_INTERVAL: '3s',
       PASSTHRU_EVENTS_VERIFY_SENDER: 'off',
+      PASSTHRU_WORKERS: String(this.workers),
       PASSTHRU_SECRETS_ENCRYPTION_KEYS: KEY,
       PASSTHRU_HOST: this.name,
       PASSTHRU_LOG_LEVEL: 'error',
@@ -86,28 +102,63 @@ export class Replica {
     }
   }
 
-  /** Ends the process; resolves when it has exited. */
+  /** Ends the process, with its workers; resolves when they have exited. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const command = this.#command;
     if (command === null) return;
+    const workers = this.#processes();
     this.#command = null;
     this.#url = null;
     this.#history.add(null, `${this.name} received ${signal}`);
     const exited = command.process.exitCode === null ? once(command.process, 'exit') : null;
     command.process.kill(signal);
-    if (this.#paused) this.resume();
+    if (this.#paused !== null) this.resume();
     await exited;
+    await this.#awaitEnd(workers);
   }
 
-  pause(): void {
-    this.#paused = true;
-    this.#history.add(null, `${this.name} paused`);
-    this.#command?.process.kill('SIGSTOP');
+  /** Kills one of its workers, which it starts again. Returns false when it has none now. */
+  killWorker(random: Random): boolean {
+    const workers = this.#processes();
+    if (workers.length === 0) return false;
+    const pid = random.pick(workers);
+    this.#history.add(null, `worker ${pid} of ${this.name} received SIGKILL`);
+    signal(pid, 'SIGKILL');
+    return true;
+  }
+
+  /** Pauses the process, or one of its workers. */
+  pause(random: Random): void {
+    const pid = this.#command?.process.pid;
+    if (pid === undefined) return;
+    this.#paused = random.pick([pid, ...this.#processes()]);
+    this.#history.add(null, `process ${this.#paused} of ${this.name} paused`);
+    signal(this.#paused, 'SIGSTOP');
   }
 
   resume(): void {
-    this.#paused = false;
-    this.#history.add(null, `${this.name} resumed`);
-    this.#command?.process.kill('SIGCONT');
+    if (this.#paused === null) return;
+    this.#history.add(null, `process ${this.#paused} of ${this.name} resumed`);
+    signal(this.#paused, 'SIGCONT');
+    this.#paused = null;
   }
+
+  /** Returns the process ids of its workers; none when it is a single process. */
+  #processes(): number[] {
+    const pid = this.#command?.process.pid;
+    return this.workers === 1 || pid === undefined ? [] : workersOf(pid);
+  }
+
+  async #awaitEnd(workers: readonly number[]): Promise<void> {
+    const end = performance.now() + STOP_TIMEOUT;
+    while (workers.some(isAlive) && performance.now() < end) await sleep(50);
+    const left = workers.filter(isAlive);
+    this.orphans += left.length;
+    for (const pid of left) signal(pid, 'SIGKILL');
+  }
+}
+
+/** Sends `name` to a process that may have ended. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  if (isAlive(pid)) process.kill(pid, name);
 }

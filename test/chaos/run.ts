@@ -20,6 +20,7 @@ import { findViolations, type Violation } from './violations.ts';
 import type { ChaosNode, ChaosWorld } from './world.ts';
 
 const REPLICAS = 3;
+const REPLICAS_WITH_WORKERS = 2;
 const NODES = 20;
 const EVENT_WATCHERS = 3;
 
@@ -38,6 +39,8 @@ export interface ChaosOptions {
   seed: number;
   /** Whether processes are paused (SIGSTOP) as well. */
   pauses: boolean;
+  /** The number of processes of each replica; 1 by default. With more there are fewer replicas. */
+  workers?: number;
   /** The minimum number of events, until which failures continue; none by default. */
   minimum?: ReadonlyMap<string, number>;
 }
@@ -49,10 +52,12 @@ export interface ChaosReport {
 }
 
 /**
- * Runs three replicas on one PostgreSQL, 20 nodes, callers, BMCs that send events, and watchers of one job, of many jobs and nodes,
- * and of events, while replicas are killed and the database is restarted. Then everything recovers, and the promises are checked.
+ * Runs three replicas, or two of several processes each, on one PostgreSQL, 20 nodes, callers, BMCs that send events, and watchers of
+ * one job, of many jobs and nodes, and of events, while replicas are killed and the database is restarted. Then everything recovers,
+ * and the promises are checked.
  */
-export async function runChaos({ duration, seed, pauses, minimum = new Map() }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { duration, seed, pauses, workers = 1, minimum = new Map() } = options;
   const history = new History();
   const arrivals = new Arrivals(history);
   const ends: (() => Promise<void>)[] = [];
@@ -62,10 +67,9 @@ export async function runChaos({ duration, seed, pauses, minimum = new Map() }: 
     const postgres = await startPostgres();
     ends.push(() => postgres.remove());
     const database = await postgres.createDatabase();
-    const ports = await freePorts(REPLICAS);
-    const replicas = Array.from(
-      { length: REPLICAS },
-      (_, index) => new Replica(`replica-${index + 1}`, postgres.url(database), ports[index]!, history),
+    const ports = await freePorts(workers > 1 ? REPLICAS_WITH_WORKERS : REPLICAS);
+    const replicas = ports.map(
+      (eventsPort, index) => new Replica(`replica-${index + 1}`, postgres.url(database), eventsPort, history, workers),
     );
     const random = new Random(seed);
     const balancer = await balance(replicas, random.fork());

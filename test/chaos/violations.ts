@@ -28,6 +28,9 @@ export async function findViolations(world: ChaosWorld, pauses: boolean): Promis
     ...world.replicas
       .filter(({ crashes }) => crashes > 0)
       .map(({ name, crashes }) => ({ text: `${name} crashed ${crashes} times`, node: null })),
+    ...world.replicas
+      .filter(({ orphans }) => orphans > 0)
+      .map(({ name, orphans }) => ({ text: `${orphans} workers of ${name} outlived it`, node: null })),
   ];
 }
 

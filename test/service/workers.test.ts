@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,8 @@ import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { type Ended, passthru } from '../cli/run.ts';
 import { type PostgresServer, startPostgres } from '../store/postgres/embeddedPostgres.ts';
-import { endLaunched, type Launched, launch } from './launched.ts';
+import { endLaunched, launch } from './launched.ts';
+import { isAlive, workersOf } from './workerProcesses.ts';
 
 // Each worker is a process, which is slow to start on a busy machine.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
@@ -62,21 +63,6 @@ async function metric(url: string, name: string): Promise<Map<string, number>> {
   const { text } = await send(url, 'GET', '/metrics');
   const lines = [...text.matchAll(new RegExp(`^${name}\\{(?:.*,)?worker="(\\w+)".*\\} (\\S+)$`, 'gm'))];
   return new Map(lines.map(([, worker, value]) => [worker!, Number(value)]));
-}
-
-/** Returns the process ids of the workers of a primary, in the order of their numbers. */
-function workersOf({ pid }: Launched): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // One that nobody has waited for yet is not.
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
 
 const enrol = (url: string, name: string, driver: string) => send(url, 'POST', '/v1/nodes', { name, driver });
@@ -194,7 +180,7 @@ describe('a stop', () => {
   ])('by %s lets calls end, and leaves nothing behind', async (_how, signal) => {
     const launched = await startService({ PASSTHRU_FAKE_VENDOR_DELAY: '3s', PASSTHRU_SHUTDOWN_GRACE: '60s' });
     const { url, pid } = launched;
-    const workers = workersOf(launched);
+    const workers = workersOf(launched.pid);
     expect(workers).toHaveLength(WORKERS);
     const calls = Array.from({ length: WORKERS }, async (_, index) => {
       await enrol(url, `n${index}`, 'fake-hardware');
@@ -233,7 +219,7 @@ describe('a stop', () => {
 
   test('is at once at a second signal later', async () => {
     const launched = await startService({ PASSTHRU_SHUTDOWN_GRACE: '1h' });
-    const workers = workersOf(launched);
+    const workers = workersOf(launched.pid);
     await hold(launched.url, 'b');
     process.kill(launched.pid, 'SIGTERM');
     await expect.poll(() => launched.output().includes('"msg":"shutting down"')).toBe(true);
@@ -248,7 +234,7 @@ describe('a process that is killed', () => {
   test('a worker: its job fails, and another worker takes its place', async () => {
     const launched = await startService({ PASSTHRU_NODE_LOCK_LEASE: '5s' });
     const { url } = launched;
-    const before = workersOf(launched);
+    const before = workersOf(launched.pid);
     const job = await hold(url, 'b');
     const running = await metric(url, 'passthru_jobs_running');
     const [number] = [...running].find(([, jobs]) => jobs === 1)!;
@@ -258,7 +244,7 @@ describe('a process that is killed', () => {
       .poll(() => launched.output())
       .toMatch(/"worker":\d,"status":137,"msg":"worker ended, starting it again"/);
     await expect.poll(() => launched.output(), { timeout: 60_000 }).toMatch(/"msg":"worker started again"/);
-    const after = workersOf(launched);
+    const after = workersOf(launched.pid);
     expect(after).toHaveLength(WORKERS);
     expect(after.filter((pid) => !before.includes(pid))).toHaveLength(1);
     await hold(url, 'c');
@@ -270,7 +256,7 @@ describe('a process that is killed', () => {
 
   test('the primary: the workers stop in order, and none is left', async () => {
     const launched = await startService({ PASSTHRU_SHUTDOWN_GRACE: '1s' });
-    const workers = workersOf(launched);
+    const workers = workersOf(launched.pid);
     const job = await hold(launched.url, 'b');
     process.kill(launched.pid, 'SIGKILL');
     await expect.poll(() => workers.filter(isAlive)).toEqual([]);
