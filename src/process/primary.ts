@@ -1,8 +1,8 @@
 import cluster from 'node:cluster';
 import type { ToPrimary, ToWorker, WorkerReport } from './workerMessages.ts';
 
-/** How long the primary has to answer, in ms. */
-const ANSWER_WAIT = 5000;
+/** How long the primary has to answer, in ms: longer than it waits for the workers. */
+const ANSWER_WAIT = 9000;
 
 /** The metrics of all workers. */
 export interface AllReports {

@@ -4,8 +4,8 @@ import type { LineTarget } from './wholeLines.ts';
 import type { ToPrimary, WorkerReport } from './workerMessages.ts';
 import { WorkerSlot } from './workerSlot.ts';
 
-/** How long the metrics of all workers are waited for, in ms. */
-const REPORT_WAIT = 2000;
+/** How long the metrics of all workers are waited for, in ms: longer than a database that hangs keeps them. */
+const REPORT_WAIT = 7000;
 /** How long workers that are to end at once have for that, in ms. */
 const END_WAIT = 1000;
 
