@@ -22,6 +22,7 @@ import { type CallState, useCall } from './useCall.ts';
 export function CallPanel({ node, method }: { node: Node; method: VendorMethod }) {
   useChanges(session);
   const form = useRef<HTMLFormElement>(null);
+  const verbId = useId();
   const schema = method.argumentsSchema ?? {};
   const [args, setArgs] = useState<JsonObject>({});
   const [httpMethod, setHttpMethod] = useState(method.httpMethods[0] ?? 'POST');
@@ -60,14 +61,14 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
       <form ref={form} noValidate onSubmit={(event) => void submit(event)}>
         <Arguments schema={schema} value={args} faults={faults} onChange={change} onBroken={setBroken} />
         {method.httpMethods.length > 1 && (
-          <label className="field">
-            <span className="label">{texts.calls.verb}</span>
-            <select value={httpMethod} onChange={(event) => setHttpMethod(event.target.value)}>
+          <div className="field">
+            <label htmlFor={verbId}>{texts.calls.verb}</label>
+            <select id={verbId} value={httpMethod} onChange={(event) => setHttpMethod(event.target.value)}>
               {method.httpMethods.map((verb) => (
                 <option key={verb}>{verb}</option>
               ))}
             </select>
-          </label>
+          </div>
         )}
         <label className="check">
           <input type="checkbox" checked={record} onChange={(event) => setRecord(event.target.checked)} />

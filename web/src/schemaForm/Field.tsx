@@ -37,6 +37,7 @@ export interface FieldProps {
 export function Field(props: FieldProps) {
   const { schema, root, value, label, onChange } = props;
   const alternatives = alternativesOf(schema, root);
+  const id = useId();
   const [chosen, choose] = useState<number | null>(null);
   const fitting = value === undefined ? -1 : alternatives.findIndex((one) => isOfKind(value, one));
   const index = chosen ?? Math.max(0, fitting);
@@ -45,9 +46,10 @@ export function Field(props: FieldProps) {
   if (alternatives.length === 1) return <OneKind {...own} />;
   return (
     <div className="alternatives">
-      <label className="kind">
-        <span>{texts.form.kindOf(label)}</span>
+      <div className="kind">
+        <label htmlFor={id}>{texts.form.kindOf(label)}</label>
         <select
+          id={id}
           value={index}
           onChange={(event) => {
             choose(Number(event.target.value));
@@ -61,7 +63,7 @@ export function Field(props: FieldProps) {
             </option>
           ))}
         </select>
-      </label>
+      </div>
       <OneKind key={index} {...own} />
     </div>
   );
