@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { type RoleService, startRoleService } from '../auth/roleService.ts';
 import { findChromium, startChromium } from '../clients/chromium.ts';
 import { needs } from '../needs.ts';
-import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { slowSteps } from './trialDriver.ts';
 import { expectAccessible, type Visit, visit } from './visitor.ts';
 
@@ -124,7 +124,8 @@ describe('a call of the console', needs(chromium === null ? 'Chromium' : null), 
   test('shows what is wrong at the field, and calls nothing, until it is right', async () => {
     await open('trial-1', 'everything');
     const calls: string[] = [];
-    const count = (request: { url(): string }) => request.url().endsWith('/CallNodeMethod') && calls.push(request.url());
+    const count = (request: { url(): string }) =>
+      request.url().endsWith('/CallNodeMethod') && calls.push(request.url());
     page.on('request', count);
     await field('count').fill('nine');
     await button('Add rows').click();
@@ -153,7 +154,11 @@ describe('a call of the console', needs(chromium === null ? 'Chromium' : null), 
     await open('trial-1', 'refused');
     await field('even').fill('3');
     await call();
-    await page.locator('.field').filter({ has: field('even') }).getByText('must be even', { exact: true }).waitFor();
+    await page
+      .locator('.field')
+      .filter({ has: field('even') })
+      .getByText('must be even', { exact: true })
+      .waitFor();
     await expect.poll(() => page.evaluate('document.activeElement.getAttribute("aria-invalid")')).toBe('true');
     await field('even').fill('4');
     await call();

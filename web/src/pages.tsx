@@ -16,6 +16,8 @@ export interface PageRoute {
 }
 
 // Loaded when they are first shown: the first view needs none of them.
+const EditPage = lazy(async () => ({ default: (await import('./nodes/EditPage.tsx')).EditPage }));
+const EnrolPage = lazy(async () => ({ default: (await import('./nodes/EnrolPage.tsx')).EnrolPage }));
 const NodePage = lazy(async () => ({ default: (await import('./nodes/NodePage.tsx')).NodePage }));
 const OverviewPage = lazy(async () => ({ default: (await import('./overview/OverviewPage.tsx')).OverviewPage }));
 const EventsPage = lazy(async () => ({ default: (await import('./events/EventsPage.tsx')).EventsPage }));
@@ -27,7 +29,9 @@ export const PAGES: readonly PageRoute[] = [
   { path: '/nodes', name: texts.nodes.title, component: NodesPage },
   { path: '/jobs', name: texts.jobs.title, component: JobsPage },
   { path: '/locks', name: texts.locks.title, component: LocksPage },
+  { path: '/nodes/new', component: EnrolPage },
   { path: '/nodes/:node', component: NodePage },
+  { path: '/nodes/:node/edit', component: EditPage },
   { path: '/jobs/:id', component: JobPage },
   { path: '/events', name: texts.events.title, component: EventsPage },
   { path: '/events/sources', component: SourcesPage },

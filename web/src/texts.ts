@@ -120,6 +120,38 @@ export const texts = {
     shared: 'Takes no lock',
     attaches: 'Returns a file',
     role: (role: string) => `Role: ${role}`,
+    edit: 'Edit',
+    delete: 'Delete',
+    lockedBy: (holder: string) => `The node is locked by ${holder}.`,
+    askDelete: (name: string) => `Delete ${name}?`,
+    askDeleteHelp: 'The service forgets the node and its credentials. Its jobs are kept; the machine stays as it is.',
+  },
+  enrol: {
+    title: 'Enrol a node',
+    enrol: 'Enrol',
+    editOf: (name: string) => `Edit ${name}`,
+    save: 'Save',
+    saving: 'It is being saved…',
+    masked: 'It has a value, which is kept while this is empty.',
+    discover: 'Ask the BMC',
+    discoverHelp: 'Fills in what the BMC tells of itself.',
+    enterFirst: (names: string) => `Enter ${names} first.`,
+    found: (count: number) =>
+      count === 0
+        ? 'The BMC shows no system.'
+        : count === 1
+          ? 'The BMC has told what it is; see the fields above.'
+          : `The BMC has ${count} systems: choose one.`,
+    use: (id: string) => `Use ${id}`,
+    help: {
+      name: 'Letters, digits and - . _ ~',
+      driver: 'The kind of machine',
+      vendorInterface: (preset: string) => `Default: ${preset}`,
+      driverInfo: 'How the driver reaches the machine',
+      properties: 'What the machine is',
+      extra: 'Any data of yours',
+      maintenance: 'Calls are still allowed',
+    },
   },
   form: {
     required: '(required)',

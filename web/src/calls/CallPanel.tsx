@@ -5,7 +5,9 @@ import type { VendorMethod } from '../../../gen/passthru/v1/passthru_pb.ts';
 import { nodeTitle } from '../nodes/nodeState.ts';
 import { useChanges } from '../parts/emitter.ts';
 import { JsonView } from '../parts/JsonView.tsx';
+import { SubmitButton } from '../parts/SubmitButton.tsx';
 import { type Fault, faultsOf } from '../schemaForm/check.ts';
+import { useFaultFocus } from '../schemaForm/useFaultFocus.ts';
 import { hasRole, session } from '../session/session.ts';
 import { texts } from '../texts.ts';
 import { Arguments } from './Arguments.tsx';
@@ -23,6 +25,7 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
   useChanges(session);
   const form = useRef<HTMLFormElement>(null);
   const verbId = useId();
+  const leadToFault = useFaultFocus(form);
   const schema = method.argumentsSchema ?? {};
   const [args, setArgs] = useState<JsonObject>({});
   const [httpMethod, setHttpMethod] = useState(method.httpMethods[0] ?? 'POST');
@@ -41,14 +44,11 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
     event.preventDefault();
     if (reason !== null) return;
     setTried(true);
-    const toFault = () =>
-      // When it has been rendered.
-      setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), 0);
-    if (own.length > 0) return void toFault();
+    if (own.length > 0) return leadToFault();
     const state = await calls.call({ node: node.uuid, method: method.name, httpMethod, arguments: args, record });
     const violations = state.status === 'failed' ? violationsOf(state.failure, 'arguments') : [];
     setRefused(violations);
-    if (violations.length > 0) toFault();
+    if (violations.length > 0) leadToFault();
   };
   const change = (next: JsonObject) => {
     setArgs(next);
@@ -74,7 +74,7 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
           <input type="checkbox" checked={record} onChange={(event) => setRecord(event.target.checked)} />
           {texts.calls.record}
         </label>
-        <Submit reason={reason} />
+        <SubmitButton reason={reason}>{texts.calls.call}</SubmitButton>
       </form>
       <Outcome state={calls.state} node={nodeTitle(node)} onWait={calls.wait} onStop={calls.stopWaiting} />
       <CommandLines
@@ -99,27 +99,6 @@ function useReason({ role }: VendorMethod, { status }: CallState, broken: string
   if (status === 'calling') return texts.calls.calling;
   if (status === 'waiting') return texts.calls.waiting;
   return broken;
-}
-
-function Submit({ reason }: { reason: string | null }) {
-  const id = useId();
-  return (
-    <div className="actions">
-      <button
-        type="submit"
-        className="main"
-        aria-disabled={reason === null ? undefined : true}
-        aria-describedby={reason === null ? undefined : id}
-      >
-        {texts.calls.call}
-      </button>
-      {reason !== null && (
-        <span className="help" id={id}>
-          {reason}
-        </span>
-      )}
-    </div>
-  );
 }
 
 interface OutcomeProps {

@@ -22,7 +22,7 @@ export function Methods({ node, selected, onSelect }: MethodsProps) {
   const methods = data?.methods ?? [];
   const method = methods.find(({ name }) => name === selected);
   return (
-    <section aria-label={texts.node.methods}>
+    <section className="stack" aria-label={texts.node.methods}>
       <h2>{texts.node.methods}</h2>
       {error !== null && <Message kind="error">{error.rawMessage}</Message>}
       {data === undefined && error === null && <p role="status">{texts.loading}</p>}

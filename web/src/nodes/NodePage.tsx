@@ -1,4 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
+import { useState } from 'react';
 import type { Node } from '../../../gen/passthru/v1/node_pb.ts';
 import { useQueryPart } from '../parts/address.ts';
 import { Fact, Facts } from '../parts/Facts.tsx';
@@ -9,6 +10,7 @@ import { clockTime, millis } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { LockChip } from './LockChip.tsx';
 import { Methods } from './Methods.tsx';
+import { NodeActions } from './NodeActions.tsx';
 import { nodeTitle } from './nodeState.ts';
 import { ReservationFacts } from './ReservationFacts.tsx';
 import { useNode } from './useNode.ts';
@@ -18,6 +20,7 @@ import './node.css';
 export function NodePage({ params: { node: ident } }: { params: { node: string } }) {
   const { node, removed, problem } = useNode(ident);
   const [method, setMethod] = useQueryPart('method');
+  const [refused, setRefused] = useState<string | null>(null);
   if (node === undefined) {
     return (
       <Page title={ident}>
@@ -28,7 +31,8 @@ export function NodePage({ params: { node: ident } }: { params: { node: string }
     );
   }
   return (
-    <Page title={nodeTitle(node)}>
+    <Page title={nodeTitle(node)} actions={<NodeActions node={node} onProblem={setRefused} />}>
+      {refused !== null && <Message kind="error">{refused}</Message>}
       <Lock node={node} />
       <Methods node={node} selected={method} onSelect={setMethod} />
       <Properties node={node} />
@@ -38,7 +42,7 @@ export function NodePage({ params: { node: ident } }: { params: { node: string }
 
 function Lock({ node: { reservation } }: { node: Node }) {
   return (
-    <section aria-label={texts.nodes.lock}>
+    <section className="stack" aria-label={texts.nodes.lock}>
       <h2>{texts.nodes.lock}</h2>
       {reservation === undefined ? (
         <span className="chip free">{texts.node.free}</span>
@@ -57,7 +61,7 @@ function Properties({ node }: { node: Node }) {
   const enrolled = millis(node.createTime);
   const changed = millis(node.updateTime);
   return (
-    <section aria-label={texts.node.facts}>
+    <section className="stack" aria-label={texts.node.facts}>
       <h2>{texts.node.facts}</h2>
       <Facts>
         <Fact name={texts.node.uuid}>

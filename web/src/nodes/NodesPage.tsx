@@ -12,6 +12,7 @@ import { Page } from '../parts/Page.tsx';
 import { millis, Since } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { LockChip } from './LockChip.tsx';
+import { EnrolButton } from './NodeActions.tsx';
 import { isIn, matches, nodeTitle, STATES, titleKey, vendorOf } from './nodeState.ts';
 import { Outcome } from './Outcome.tsx';
 
@@ -95,7 +96,7 @@ export function NodesPage() {
     return key === undefined ? selected : sortedBy(selected, key, sort.startsWith('-'));
   }, [items, search, driver, vendor, state, sort]);
   return (
-    <Page title={texts.nodes.title} fill>
+    <Page title={texts.nodes.title} actions={<EnrolButton />} fill>
       {problem !== null && <Message kind="error">{problem.rawMessage}</Message>}
       <search className="filters">
         <div className="field">
