@@ -41,8 +41,7 @@ describe('a console with many nodes', needs(chromium === null ? 'Chromium' : nul
         const scrolled = table as unknown as { scrollTop: number; scrollHeight: number; clientHeight: number };
         scrolled.scrollTop = share * (scrolled.scrollHeight - scrolled.clientHeight);
       }, place);
-      if (place === 0 || place === 1)
-        await page.getByRole('link', { name: `n-${first}`, exact: true }).waitFor();
+      if (place === 0 || place === 1) await page.getByRole('link', { name: `n-${first}`, exact: true }).waitFor();
       else await page.locator(`[aria-rowindex="${first + 2}"]`).waitFor();
       expect(await rows(page)).toBeLessThan(MOST_ROWS);
     }
@@ -61,7 +60,10 @@ describe('a console with many nodes', needs(chromium === null ? 'Chromium' : nul
     await page.getByLabel('State').selectOption('Locked');
     await page.getByText('500 of 10,000 nodes').waitFor();
     expect(await rows(page)).toBeLessThan(MOST_ROWS);
-    await page.getByRole('row', { name: /^n-0\b/ }).getByText('h-0').waitFor();
+    await page
+      .getByRole('row', { name: /^n-0\b/ })
+      .getByText('h-0')
+      .waitFor();
     expect(faults).toEqual([]);
   });
 

@@ -45,7 +45,7 @@ describe('the locks of the console', needs(chromium === null ? 'Chromium' : null
     await held.getByText(/^(59 min|1 h)/).waitFor();
     await page
       .getByRole('row', { name: /^held-2\b/ })
-      .getByText('When released')
+      .getByText('On release')
       .waitFor();
     const told = await held.locator('time').first().textContent();
     // It counts.
@@ -56,7 +56,7 @@ describe('the locks of the console', needs(chromium === null ? 'Chromium' : null
     });
     if (called.kind !== 'job') throw new TypeError('second_method is asynchronous');
     const row = page.getByRole('row', { name: /^called-1\b/ });
-    await row.getByText('When the call ends').waitFor();
+    await row.getByText('With its call').waitFor();
     expect(await row.getByRole('link', { name: 'second_method' }).getAttribute('href')).toContain(called.job.id);
     const release = row.getByRole('button', { name: 'Release called-1' });
     expect(await release.getAttribute('aria-disabled')).toBe('true');

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, request as send, type Server } from 'node:http';
+import { createServer, type Server, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -22,7 +22,7 @@ let service: RoleService;
 let proxy: Server;
 let users: string;
 /** Everything that the service has sent to the browser. */
-let told: Buffer[] = [];
+const told: Buffer[] = [];
 
 beforeAll(async () => {
   if (chromium === null) return;
@@ -95,7 +95,10 @@ test('a browser is told no secret on any page', needs(chromium === null ? 'Chrom
   await page.getByRole('link', { name: 'insert_vmedia on rf-1' }).click();
   await page.getByText('Told by the BMC: ').first().waitFor();
   await page.getByRole('button', { name: 'Show the exchanges with the machine' }).click();
-  await page.getByText(/^GET \/redfish/).first().waitFor();
+  await page
+    .getByText(/^GET \/redfish/)
+    .first()
+    .waitFor();
   await page.getByRole('link', { name: 'Locks', exact: true }).click();
   await page.getByRole('button', { name: 'Release held-1' }).waitFor();
   await page.getByRole('link', { name: 'Events', exact: true }).click();
@@ -109,8 +112,7 @@ test('a browser is told no secret on any page', needs(chromium === null ? 'Chrom
 
   const all = Buffer.concat(told).toString('latin1');
   // What is looked for would be found: the pages were told of the node, the job's error and the transcript.
-  for (const text of ['rf-1', 'Told by the BMC: ******', '"exchanges"', 'held-1'])
-    expect(all).toContain(text);
+  for (const text of ['rf-1', 'Told by the BMC: ******', '"exchanges"', 'held-1']) expect(all).toContain(text);
   const secrets = [PASSWORD, ARGUMENT, `ann:${passwordOf('ann')}`, lockedKey, ...users.trim().split(/[:\n]/).slice(1)];
   const forms = (secret: string) => [secret, Buffer.from(secret).toString('base64').replace(/=+$/, '')];
   for (const form of secrets.flatMap(forms)) expect(all.includes(form), form).toBe(false);

@@ -7,7 +7,7 @@ import { type Column, DataTable, emptyText } from '../parts/DataTable.tsx';
 import { ChoiceFilter, SentFilter } from '../parts/Filters.tsx';
 import { Message } from '../parts/Message.tsx';
 import { Page } from '../parts/Page.tsx';
-import { clockTime, millis } from '../parts/time.tsx';
+import { Clock, millis } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { EventDialog } from './EventDialog.tsx';
 import { eventText } from './eventText.ts';
@@ -18,8 +18,8 @@ const columns = (onOpen: (event: Event) => void): readonly Column<Event>[] => [
   {
     id: 'time',
     name: texts.events.time,
-    width: 'minmax(11rem, 1fr)',
-    cell: ({ receiveTime }) => clockTime(millis(receiveTime) ?? 0),
+    width: '9rem',
+    cell: ({ receiveTime }) => <Clock at={millis(receiveTime) ?? 0} />,
   },
   {
     id: 'severity',

@@ -16,7 +16,7 @@ import { GuardedButton } from '../parts/GuardedButton.tsx';
 import { Json } from '../parts/Json.tsx';
 import { Message } from '../parts/Message.tsx';
 import { Page } from '../parts/Page.tsx';
-import { clockTime, millis, Since } from '../parts/time.tsx';
+import { clockTime, millis } from '../parts/time.tsx';
 import { hasRole, session } from '../session/session.ts';
 import { texts } from '../texts.ts';
 import { CancelJob } from './CancelJob.tsx';
@@ -85,9 +85,7 @@ function About({ job }: { job: Job }) {
       </Fact>
       <Fact name={texts.nodes.driver}>{job.driver}</Fact>
       <Fact name={texts.jobs.requestedBy}>{job.requestedBy}</Fact>
-      <Fact name={texts.jobs.began}>
-        {began !== null && clockTime(began)} (<Since at={began} />)
-      </Fact>
+      <Fact name={texts.jobs.began}>{began !== null && clockTime(began)}</Fact>
       {ended !== null && <Fact name={texts.jobs.end}>{clockTime(ended)}</Fact>}
       <Fact name={texts.jobs.took}>
         <Took job={job} />

@@ -49,7 +49,7 @@ const columns = (onProblem: (problem: string | null) => void): readonly Column<J
   {
     id: 'progress',
     name: texts.jobs.progress,
-    width: 'minmax(12rem, 2fr)',
+    width: 'minmax(16rem, 3fr)',
     cell: ({ progress }) => <Progress progress={progress} />,
   },
   {

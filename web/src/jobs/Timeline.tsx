@@ -5,7 +5,7 @@ import { PassthruService } from '../../../gen/passthru/v1/passthru_pb.ts';
 import { liveNodes } from '../live/nodes.ts';
 import { useLive } from '../live/useLive.ts';
 import { Json } from '../parts/Json.tsx';
-import { clockTime, duration, millis } from '../parts/time.tsx';
+import { Clock, duration, millis } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { isRunning, tookOf } from './jobState.ts';
 import type { Exchange, Transcript } from './transcript.ts';
@@ -47,7 +47,7 @@ function useLock(job: Job): { text: string; since: number | null } | null {
 function Step({ at, children }: { at: number | null; children: ReactNode }) {
   return (
     <li>
-      {at === null ? <span className="time" /> : <time dateTime={new Date(at).toISOString()}>{clockTime(at)}</time>}
+      {at === null ? <span className="time" /> : <Clock at={at} />}
       <div>{children}</div>
     </li>
   );

@@ -62,14 +62,17 @@ const columns = (onRelease: (node: LockedNode) => void): readonly Column<LockedN
   },
   {
     id: 'until',
-    name: texts.locks.endsIn,
+    name: texts.locks.ends,
     width: 'minmax(8rem, 1fr)',
     sortable: true,
     cell: ({ reservation: { kind, expireTime } }) =>
       expireTime === undefined ? (
         texts.locks.until[kind === ReservationKind.CALL ? 'call' : 'released']
       ) : (
-        <Since at={millis(expireTime)} until />
+        <span>
+          {texts.locks.endsIn}
+          <Since at={millis(expireTime)} until />
+        </span>
       ),
   },
   { id: 'actions', name: texts.actions, width: '7rem', cell: (node) => <Release node={node} onRelease={onRelease} /> },

@@ -34,6 +34,24 @@ export function duration(milliseconds: number): string {
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
+const shortClock = new Intl.DateTimeFormat(undefined, {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+
+/** A time without its year; the whole of it is its title. */
+export function Clock({ at }: { at: number }) {
+  return (
+    <time dateTime={new Date(at).toISOString()} title={clockTime(at)}>
+      {shortClock.format(at)}
+    </time>
+  );
+}
+
 export function clockTime(milliseconds: number): string {
   return clock.format(milliseconds);
 }
