@@ -104,6 +104,7 @@ async function takeAll(page: Page): Promise<void> {
   await open('locks');
   await page.getByText('5 locks', { exact: true }).waitFor();
   await take('locks');
+  await page.setViewportSize({ width: 1180, height: 560 });
   await open('events');
   await page.getByRole('row', { name: /rack7/ }).first().waitFor();
   await take('events');

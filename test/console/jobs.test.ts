@@ -184,5 +184,6 @@ describe('a job of the console', needs(chromium === null ? 'Chromium' : null), (
       await served.stop();
       rmSync(folder, { recursive: true });
     }
-  });
+    // It starts three programs.
+  }, 150_000);
 });
