@@ -132,7 +132,10 @@ describe('the page of a node', needs(chromium === null ? 'Chromium' : null), () 
       const call = page.getByRole('button', { name: 'Call', exact: true });
       await call.waitFor();
       expect(await call.getAttribute('aria-disabled')).toBe('true');
-      await page.getByRole('region', { name: `Call ${method}`, exact: true }).getByText(reason).waitFor();
+      await page
+        .getByRole('region', { name: `Call ${method}`, exact: true })
+        .getByText(reason)
+        .waitFor();
       await call.click({ force: true });
       expect(await page.getByRole('region', { name: 'Outcome', exact: true }).count()).toBe(0);
       if (user === 'olga') {
