@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Fleet, type SimulatedBmc, startFleet } from '../../src/sim/index.ts';
+import { type Fleet, type SimulatedBmc, sendEvents, startFleet } from '../../src/sim/index.ts';
 import { type RoleService, startRoleService } from '../auth/roleService.ts';
 import { htpasswd } from '../auth/users.ts';
 import { findChromium, startChromium } from '../clients/chromium.ts';
@@ -134,6 +134,27 @@ describe('the events of the console', needs(chromium === null ? 'Chromium' : nul
     expect(ann.faults).toEqual([]);
   });
 
+  test('are read further back when asked', async () => {
+    const { page, faults } = ann;
+    await sendEvents([bmc], { count: 700, patient: true, event: { message: 'One of many', severity: 'OK' } });
+    const stored = async () => {
+      const everything = { nodes: [], minSeverity: null, messages: [], origin: null, before: null, since: null };
+      const { events } = await service.core.events.list({ ...everything, limit: 1000, until: null, withRaw: false });
+      return events.length;
+    };
+    // Each has been acknowledged, and so is stored.
+    await expect.poll(() => bmc.events.waiting).toBe(0);
+    const all = await stored();
+    expect(all).toBeGreaterThan(700);
+    await page.goto(`${service.url}/console/events`);
+    await page.getByText('500 events', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Show older events' }).click();
+    await page.getByText(`${all} events`, { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Show older events' }).click();
+    await page.getByRole('button', { name: 'Show older events' }).waitFor({ state: 'detached' });
+    expect(faults).toEqual([]);
+  });
+
   test('are only looked at by readers', async () => {
     const { page, close } = await logInAs(browser, service.url, 'rita', 'events/sources/rf-1');
     for (const name of ['Test', 'Set', 'Delete']) {
@@ -161,7 +182,7 @@ describe('the events of the console', needs(chromium === null ? 'Chromium' : nul
   test.each(['light', 'dark'] as const)('fit a window of 360 pixels, in %s colours', async (colorScheme) => {
     const narrow = { viewport: { width: 360, height: 700 }, colorScheme };
     const { page, close } = await logInAs(browser, service.url, 'ann', 'events', narrow);
-    await page.getByRole('button', { name: HOSTILE }).waitFor();
+    await page.getByRole('row', { name: /rf-1/ }).first().waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     await expectAccessible(page);
     await page.getByRole('link', { name: 'Event sources' }).click();

@@ -14,6 +14,8 @@ import { expectAccessible, logInAs, visit } from './visitor.ts';
 const chromium = await findChromium();
 const ADMIN = { name: 'ann', role: 'admin' } as const;
 const { signal } = new AbortController();
+/** How many the page reads by itself. */
+const NEWEST_JOBS = 1000;
 /** Would run, and be noticed as a dialog, if it were taken for markup. */
 const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
 
@@ -148,6 +150,35 @@ describe('the jobs of the console', needs(chromium === null ? 'Chromium' : null)
     await service.core.jobs.cancel(job, ADMIN);
     await page.getByRole('status').getByText('Cancelled').waitFor();
     await close();
+  });
+});
+
+describe('many jobs of the console', needs(chromium === null ? 'Chromium' : null), () => {
+  test('are read further back when asked, those of a state by themselves', async () => {
+    await using service = await startRoleService('fake: { vendor_delay: 0s }\n');
+    await service.core.nodes.create({ name: 'fake-1', driver: 'fake-hardware' }, ADMIN);
+    const count = NEWEST_JOBS + 250;
+    for (let index = 0; index < count; index++)
+      await begin(service, 'fake-1', 'fourth_method_shared_lock', { bar: 'woof' });
+    const browser = await startChromium(chromium!);
+    try {
+      const { page, faults } = await visit(browser, service.url, 'jobs');
+      await page.getByText('1,000 jobs', { exact: true }).waitFor();
+      await page.getByLabel('State').selectOption('Failed');
+      await page.getByRole('button', { name: 'Show older jobs' }).click();
+      // None of the older ones has failed, and all have been looked at.
+      await page.getByRole('button', { name: 'Show older jobs' }).waitFor({ state: 'detached' });
+      await page.getByText('No job matches.').waitFor();
+      await page.getByLabel('State').selectOption('All');
+      await page.getByRole('button', { name: 'Show older jobs' }).click();
+      await page.getByText('1,200 jobs', { exact: true }).waitFor();
+      await page.getByRole('button', { name: 'Show older jobs' }).click();
+      await page.getByText('1,250 jobs', { exact: true }).waitFor();
+      expect(await page.getByRole('button', { name: 'Show older jobs' }).count()).toBe(0);
+      expect(faults).toEqual([]);
+    } finally {
+      await browser.close();
+    }
   });
 });
 
