@@ -137,11 +137,12 @@ export function eventList(database: Database, readLog: () => Promise<string>) {
 
   async function read(positions: readonly number[], withRaw: boolean): Promise<StoredEvent[]> {
     const log = await readLog();
+    const list = database.dialect === 'sqlite' ? JSON.stringify(positions) : positions;
     const rows = await db
       .selectFrom('events')
       .select([...SHOWN_COLUMNS])
       .$if(withRaw, (query) => query.select('raw'))
-      .where(isOneOf(database.dialect, 'position', positions))
+      .where(isOneOf(database.dialect, 'position', list, 'bigint'))
       .orderBy('position', 'desc')
       .execute();
     return rows.map((row) => toEvent(row, log));

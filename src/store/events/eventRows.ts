@@ -140,6 +140,13 @@ export function toEvent(row: EventRow, log: string): StoredEvent {
   };
 }
 
+/** As `toEvent`, for a row made from `content`, whose document need not be read again. */
+export function toNewEvent(row: EventsTable, content: EventRecord | EventGap, log: string): StoredEvent {
+  const event = toEvent({ ...row, raw: null }, log);
+  if (event.content.kind === 'gap' || content.kind === 'gap') return event;
+  return { ...event, content: { ...event.content, raw: content.raw } };
+}
+
 function toContent(row: EventRow): EventRecord | EventGap {
   const { kind, message } = row;
   if (kind === 'gap') {
@@ -162,6 +169,9 @@ function toContent(row: EventRow): EventRecord | EventGap {
   };
 }
 
+/** Values as one parameter: on SQLite in JSON. */
+export type ListParameter = string | readonly string[] | readonly number[];
+
 /**
  * Whether a column has one of `values`. They are one parameter, so that the text of the statement is the same for each number
  * of them; PostgreSQL looks up each of an array, where it would read a whole index to join it with rows of a function.
@@ -169,9 +179,9 @@ function toContent(row: EventRow): EventRecord | EventGap {
 export function isOneOf(
   dialect: 'sqlite' | 'postgres',
   column: string,
-  values: readonly string[] | readonly number[],
+  values: ListParameter,
+  type: 'text' | 'bigint' = 'text',
 ): RawBuilder<boolean> {
-  if (dialect === 'sqlite') return sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`;
-  const type = typeof values[0] === 'number' ? sql`bigint[]` : sql`text[]`;
-  return sql`${sql.ref(column)} = any(cast(${values} as ${type}))`;
+  if (dialect === 'sqlite') return sql`${sql.ref(column)} in (select value from json_each(${values}))`;
+  return sql`${sql.ref(column)} = any(cast(${values} as ${sql.raw(type)}[]))`;
 }
