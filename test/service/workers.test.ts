@@ -138,14 +138,18 @@ describe('the workers of one service', () => {
   test('let a job be watched and cancelled through each of them', async () => {
     const { url } = await startService();
     const job = await hold(url, 'b');
-    const watched = Array.from({ length: WORKERS }, async () => {
+    const begun = Array.from({ length: WORKERS }, () => Promise.withResolvers<void>());
+    const watched = begun.map(async ({ resolve }) => {
       const client = createClient(PassthruService, createGrpcTransport({ baseUrl: url }));
       const revisions: bigint[] = [];
       for await (const { job: state } of client.watchJob({ jobId: job, afterRevision: 0n })) {
         revisions.push(state!.revision);
+        resolve();
       }
       return revisions;
     });
+    // No other connection may come between those of the releases, each of which a worker takes in turn.
+    await Promise.all(begun.map(({ promise }) => promise));
     await release(url, 'b');
     const [first, ...others] = await Promise.all(watched);
     expect(first!.length).toBeGreaterThanOrEqual(2);
