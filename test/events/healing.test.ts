@@ -163,7 +163,8 @@ describe.each([...PROFILES.keys()])('a source of a BMC like %s heals, or says wh
 
   test.concurrent.each(Object.entries(FAULTS))('%s', async (name, fault) => {
     const { happens, tells, mended, drift, gap, quirks = [], tls = false } = fault;
-    const node = name.replace(/\W+/g, '-');
+    // A profile has files of its own: those of one path are looked at every ten seconds, whoever uses them.
+    const node = `${profile}-${name}`.replace(/\W+/g, '-');
     writeFileSync(authoritiesOf(node), authority.cert);
     const options = { quirks, ...(tls ? { tls: certificate(), verifyCa: authoritiesOf(node) } : {}) };
     await using machine = await WatchedMachine.start(service, node, profile, options);
