@@ -21,6 +21,7 @@ const ALL = [
   '0010_cheaper_reservation_log',
   '0011_events',
   '0012_event_sources',
+  '0013_event_handovers',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 
