@@ -34,7 +34,7 @@ import { isLoopback, parseListenAddress } from './net/listenAddress.ts';
 import type { AuditSink } from './observe/auditRecord.ts';
 import { createObservation, type Observation, type Observed } from './observe/observation.ts';
 import type { DroppedLines } from './observe/standardError.ts';
-import type { WorkerMetrics } from './observe/workerMetrics.ts';
+import type { WorkerReports } from './observe/workerReports.ts';
 import { affordableConnections, openFileLimit } from './process/openFiles.ts';
 import type { RedfishClients } from './redfish/index.ts';
 import { createRestHandler } from './rest/handler.ts';
@@ -66,8 +66,8 @@ interface ServiceOptions {
   audit?: AuditSink | null;
   /** Returns the numbers of log lines dropped since the start, for the metrics. */
   droppedLines?: () => DroppedLines;
-  /** The metrics of all workers; null, the default, when this is the only process. */
-  workers?: WorkerMetrics | null;
+  /** All workers; null, the default, when this is the only process. */
+  workers?: WorkerReports | null;
 }
 
 /**
@@ -168,7 +168,7 @@ async function makeCore(
   observation: Observation,
   log: Logger,
 ): Promise<Core> {
-  const { observer } = observation;
+  const { observer, activity } = observation;
   const hardwareTypes = await makeHardwareTypes(config, clients, observation, log);
   try {
     return await createCore({
@@ -177,6 +177,7 @@ async function makeCore(
       host: config.host,
       log,
       observer,
+      activity,
       settings: {
         lockedRetryAttempts: config.node_locked_retry_attempts,
         lockedRetryInterval: config.node_locked_retry_interval,

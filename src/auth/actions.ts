@@ -11,6 +11,8 @@ export const ACTIONS = {
 
   'read the descriptions of the services': 'reader',
   'read the metrics': 'reader',
+  'show the caller': 'reader',
+  'show the activity': 'reader',
   'list nodes': 'reader',
   'show a node': 'reader',
   'validate a node': 'reader',

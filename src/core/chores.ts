@@ -1,6 +1,7 @@
+import type { ActivityHistory } from './activityHistory.ts';
 import type { AgeClock } from './ageClock.ts';
 import { INTERRUPTED, RETENTION, recordError } from './calls/idempotency.ts';
-import { PassthruError, toErrorRecord } from './errors.ts';
+import { isStoreUnavailable, PassthruError, toErrorRecord } from './errors.ts';
 import { type Job, lastErrorText } from './job.ts';
 import type { JobRunner } from './jobs/jobRunner.ts';
 import type { Locks } from './locks/locks.ts';
@@ -18,6 +19,9 @@ const EXPIRY_INTERVAL = 1000;
 /** The interval at which a shared store is polled for changes without a notification, in milliseconds. */
 const SWEEP_INTERVAL = 5000;
 
+/** The interval at which the locked nodes are counted for the history, in milliseconds. */
+const SAMPLE_INTERVAL = 10_000;
+
 interface ChoresParts {
   store: Store;
   locks: Locks;
@@ -27,6 +31,7 @@ interface ChoresParts {
   eventsStored: () => void;
   /** Called when another process has made event sources due. */
   sourcesDue: () => void;
+  activity: ActivityHistory;
   /** Milliseconds. */
   lease: number;
   retention: RetentionSettings;
@@ -45,6 +50,7 @@ export function startChores({
   jobs,
   eventsStored,
   sourcesDue,
+  activity,
   lease,
   retention,
   clock,
@@ -56,17 +62,35 @@ export function startChores({
   const chores = [
     periodically(RETENTION_INTERVAL, remove, log, 'removing old jobs failed, retrying'),
     periodically(EXPIRY_INTERVAL, endHolds, log, 'ending reservations that have run out failed, retrying'),
+    periodically(SAMPLE_INTERVAL, () => sampleLocks(locks, activity), log, 'counting locked nodes failed, retrying'),
   ];
-  if (store.shared)
-    chores.push(...followOthers({ store, locks, nodes, jobs, eventsStored, sourcesDue, lease, retention, clock, log }));
+  if (store.shared) chores.push(...followOthers({ store, locks, nodes, jobs, eventsStored, sourcesDue, lease, log }));
   return async () => {
     stopping.abort();
     await Promise.all(chores.map((chore) => chore.stop()));
   };
 }
 
+/** Notes in `activity` how many nodes are locked; nothing while the store cannot tell. */
+export async function sampleLocks(locks: Locks, activity: ActivityHistory): Promise<void> {
+  try {
+    activity.sampleLocks(await locks.count());
+  } catch (error) {
+    if (!isStoreUnavailable(error)) throw error;
+  }
+}
+
 /** Follows the changes of other processes, by the store's notifications and by polling. */
-function followOthers({ store, locks, nodes, jobs, eventsStored, sourcesDue, lease, log }: ChoresParts): Periodic[] {
+function followOthers({
+  store,
+  locks,
+  nodes,
+  jobs,
+  eventsStored,
+  sourcesDue,
+  lease,
+  log,
+}: Omit<ChoresParts, 'activity' | 'retention' | 'clock'>): Periodic[] {
   const followJobs = async () => {
     await Promise.all([jobs.stopRequested(), jobs.watched.poll()]);
   };

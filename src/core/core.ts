@@ -1,5 +1,6 @@
 // The core: dispatches calls, locks nodes, runs jobs. Independent of HTTP, Protobuf and SQL.
 
+import type { Activity } from './activity.ts';
 import type { Caller, Role } from './caller.ts';
 import type { EventIntake, PushSenders } from './events/eventIntake.ts';
 import type { EventSources, ReceivingSettings } from './events/eventSources.ts';
@@ -230,6 +231,8 @@ export interface Core {
   /** Returns the same hosts with the times of their processes. */
   processes(): Promise<HostTimes[]>;
   load(): Load;
+  /** Returns what this process did in the last hour. */
+  activity(): Promise<Activity>;
   /** Throws `shutting_down` or `store_unavailable` when the service cannot take calls. */
   checkReady(): Promise<void>;
   /**

@@ -1,8 +1,9 @@
+import { ActivityHistory } from './activityHistory.ts';
 import { AgeClock } from './ageClock.ts';
 import type { CallRule } from './calls/callRules.ts';
 import { Dispatch } from './calls/dispatch.ts';
 import { Idempotency } from './calls/idempotency.ts';
-import { type RetentionSettings, reap, startChores } from './chores.ts';
+import { type RetentionSettings, reap, sampleLocks, startChores } from './chores.ts';
 import type { Core } from './core.ts';
 import { PassthruError } from './errors.ts';
 import { EventLog } from './events/eventLog.ts';
@@ -65,6 +66,8 @@ interface CoreOptions {
   clock?: AgeClock;
   /** Default: none. */
   observer?: Observer;
+  /** Counts what happens, besides what others tell it. Default: a new one. */
+  activity?: ActivityHistory;
 }
 
 /** Longer than any statement to the store may take (4 s on PostgreSQL), in milliseconds. */
@@ -81,7 +84,8 @@ const ABORT_GRACE = 5000;
  * Throws kind `failed_precondition` for a duplicate name of a hardware type, interface or method, or an unusable rule.
  */
 export async function createCore(options: CoreOptions): Promise<Core> {
-  const { store, host, log, settings, observer = NO_OBSERVER } = options;
+  const { store, host, log, settings, activity = new ActivityHistory() } = options;
+  const observer = observers(options.observer ?? NO_OBSERVER, activity.observer);
   const { lease: leaseTime = 30_000, grace = MIN_GRACE, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes, settings.rules ?? []);
   // No other process uses this store, so everything left in it belongs to lost ones.
@@ -145,6 +149,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     jobs,
     eventsStored,
     sourcesDue: () => sources.othersDue(),
+    activity,
     lease: leaseTime,
     retention,
     clock,
@@ -183,6 +188,10 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         runningJobs: jobs.running,
         watches: jobs.watched.count + jobs.watchedAll.count + nodes.watched.count + events.watched.count,
       };
+    },
+    async activity() {
+      await sampleLocks(locks, activity);
+      return activity.report();
     },
     async checkReady() {
       running.checkOpen();

@@ -293,6 +293,8 @@ export interface Store extends ChangeStore, EventStore, EventSourceStore, Handov
     fence: number;
     held: { nodeUuid: string; reservation: Reservation; key: string | null }[];
   }>;
+  /** Returns how many nodes have a stored reservation. */
+  countReserved(): Promise<number>;
   /**
    * Reserves a free node, or with the key of a hold that node for a call within it, and increments the fence. A `call`
    * depends on the lease of `conductor`.

@@ -9,7 +9,8 @@ import type { PostOutcome } from '../events/receiver.ts';
 import type { BmcExchange } from '../redfish/index.ts';
 import { CallMetrics, DURATION_BUCKETS } from './callMetrics.ts';
 import type { DroppedLines } from './standardError.ts';
-import { DROPPED_LINES, renderReports, type WorkerMetrics } from './workerMetrics.ts';
+import { DROPPED_LINES, renderReports } from './workerMetrics.ts';
+import type { WorkerReports } from './workerReports.ts';
 
 /** The sources of the gauges, queried whenever the metrics are read. */
 interface MetricsSources {
@@ -94,14 +95,14 @@ const GAUGES: Readonly<Record<string, [string, (load: Load) => number]>> = {
  * Creates the metrics. Labels are bounded: only loaded drivers and methods have their own label, regardless of what
  * callers send, and there is no label per node.
  * @param dropped returns the numbers of log lines dropped since the start
- * @param workers the metrics of all workers; null when this is the only process
+ * @param workers all workers; null when this is the only process
  */
 export function createMetrics(
   dropped: () => DroppedLines = () => ({ log: 0, audit: 0 }),
-  workers: WorkerMetrics | null = null,
+  workers: WorkerReports | null = null,
 ): Metrics {
   const registry = new Registry();
-  workers?.onReport(() => registry.getMetricsAsJSON());
+  workers?.onReport('metrics', () => registry.getMetricsAsJSON());
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   let sources: MetricsSources | null = null;
@@ -192,7 +193,8 @@ export function createMetrics(
     setSources(given) {
       sources = given;
     },
-    render: async () => (workers === null ? registry.metrics() : renderReports(await workers.collectReports())),
+    render: async () =>
+      workers === null ? registry.metrics() : renderReports(await workers.collectReports('metrics')),
   };
 }
 

@@ -1,6 +1,8 @@
 // Watches the service for operators: audit, metrics, traces, and the log that they share.
 import type { Refusal } from '../auth/access.ts';
 import type { Config } from '../config/schema.ts';
+import { type Activity, mergeActivities } from '../core/activity.ts';
+import { ActivityHistory } from '../core/activityHistory.ts';
 import type { Core } from '../core/core.ts';
 import type { Logger } from '../core/logger.ts';
 import { observers } from '../core/observer.ts';
@@ -12,11 +14,13 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { type MetricsListener, startMetricsListener } from './metricsListener.ts';
 import type { DroppedLines } from './standardError.ts';
 import { startTracing } from './tracing.ts';
-import type { WorkerMetrics } from './workerMetrics.ts';
+import type { WorkerReports } from './workerReports.ts';
 
 /** The audit, the metrics and the traces behind one interface; the service reports its work here. */
 export interface Observation
   extends Pick<Metrics, 'observer' | 'bmcRequest' | 'ipmitoolRun' | 'storeFailed' | 'eventPost' | 'otherEventSender'> {
+  /** Counts the requests to BMCs; the core counts the rest. */
+  readonly activity: ActivityHistory;
   refused(refusal: Refusal): void;
   /**
    * Starts observing `core` and `clients`.
@@ -28,7 +32,7 @@ export interface Observation
 }
 
 export interface Observed {
-  /** The core for the APIs: changes made through it are audited. */
+  /** The core for the APIs: changes made through it are audited, and its activity is that of all workers. */
   core: Core;
   /** The metrics for `GET /metrics` of the service; null when they have an address of their own. */
   metrics: Metrics | null;
@@ -39,16 +43,17 @@ export interface Observed {
 /**
  * @param audit receives the audit records; null turns the audit off
  * @param dropped returns the numbers of log lines dropped since the start
- * @param workers the metrics of all workers; null when this is the only process
+ * @param workers all workers; null when this is the only process
  */
 export async function createObservation(
   config: Config,
   audit: AuditSink | null,
   log: Logger,
   dropped?: () => DroppedLines,
-  workers: WorkerMetrics | null = null,
+  workers: WorkerReports | null = null,
 ): Promise<Observation> {
   const metrics = createMetrics(dropped, workers);
+  const activity = new ActivityHistory();
   const records = audit === null ? null : createAudit(audit);
   const tracing = await startTracing(config, log);
   let listener: MetricsListener | null = null;
@@ -59,9 +64,11 @@ export async function createObservation(
   };
   return {
     observer: observers(...all),
+    activity,
     refused,
     bmcRequest(exchange) {
       metrics.bmcRequest(exchange);
+      activity.bmcRequest(exchange.durationMs);
       tracing?.bmcRequest(exchange);
     },
     ipmitoolRun(run) {
@@ -83,8 +90,9 @@ export async function createObservation(
         listener = await startMetricsListener(parseListenAddress(address)!, metrics, refused, log);
         log.info({ url: listener.url }, 'metrics listener started');
       }
+      const shown = workers === null ? core : { ...core, activity: activityOfAll(core, workers) };
       return {
-        core: records === null ? core : records.wrap(core),
+        core: records === null ? shown : records.wrap(shown),
         metrics: address === null ? metrics : null,
         metricsUrl: listener?.url ?? null,
       };
@@ -93,5 +101,14 @@ export async function createObservation(
       records?.close();
       await Promise.all([listener?.close(), tracing?.close()]);
     },
+  };
+}
+
+/** Reports the activity of `core` to the other workers, and returns a function that returns that of all. */
+function activityOfAll(core: Core, workers: WorkerReports): () => Promise<Activity> {
+  workers.onReport('activity', () => core.activity());
+  return async () => {
+    const { reports } = await workers.collectReports('activity');
+    return mergeActivities(reports.map(({ content }) => content as Activity));
   };
 }

@@ -4,13 +4,6 @@ import type { AllReports } from '../process/primary.ts';
 /** The counter of log lines that could not be written, which the primary has too. */
 export const DROPPED_LINES = 'passthru_log_lines_dropped_total';
 
-/** The metrics of the workers that share an address, of which any may be asked. */
-export interface WorkerMetrics {
-  /** Has `report` called for the metrics of this worker. */
-  onReport(report: () => Promise<unknown>): void;
-  collectReports(): Promise<AllReports>;
-}
-
 interface Value {
   value: number;
   labels: Record<string, string | number>;
@@ -26,7 +19,7 @@ interface Metric {
  * again, which Prometheus takes for a restart of all.
  */
 export function renderReports({ reports, dropped }: AllReports): Promise<string> {
-  const all = reports.map(({ worker, metrics }) => (metrics as Metric[]).map((metric) => withWorker(metric, worker)));
+  const all = reports.map(({ worker, content }) => (content as Metric[]).map((metric) => withWorker(metric, worker)));
   const counter = all[0]?.find(({ name }) => name === DROPPED_LINES);
   if (counter !== undefined) {
     const values = Object.entries(dropped).map(([kind, value]) => ({ value, labels: { kind } }));

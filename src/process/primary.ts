@@ -1,10 +1,10 @@
 import cluster from 'node:cluster';
-import type { ToPrimary, ToWorker, WorkerReport } from './workerMessages.ts';
+import type { ToPrimary, Topic, ToWorker, WorkerReport } from './workerMessages.ts';
 
 /** How long the primary has to answer, in ms: longer than it waits for the workers. */
 const ANSWER_WAIT = 9000;
 
-/** The metrics of all workers. */
+/** The reports of all workers. */
 export interface AllReports {
   reports: readonly WorkerReport[];
   /** The numbers of log lines that the primary dropped, by kind. */
@@ -19,10 +19,10 @@ export interface Primary<T> {
   ready(url: string): void;
   /** Tells why this worker cannot start. Resolves when it has been sent. */
   failed(message: string): Promise<void>;
-  /** Has `report` called for the metrics of this worker. */
-  onReport(report: () => Promise<unknown>): void;
-  /** Returns the metrics of all workers. Rejects when the primary does not answer. */
-  collectReports(): Promise<AllReports>;
+  /** Has `report` called for what this worker reports of `topic`. */
+  onReport(topic: Topic, report: () => Promise<unknown>): void;
+  /** Returns the reports of all workers. Rejects when the primary does not answer. */
+  collectReports(topic: Topic): Promise<AllReports>;
 }
 
 /** Whether this process is a worker. */
@@ -49,7 +49,7 @@ export async function joinPrimary<T>(stop: () => void): Promise<Primary<T>> {
     worker.exitedAfterDisconnect = !stopping;
     begin();
   });
-  let report: (() => Promise<unknown>) | null = null;
+  const given = new Map<Topic, () => Promise<unknown>>();
   const answers = new Map<number, (reports: AllReports) => void>();
   let requests = 0;
   const send = (message: ToPrimary) => worker.isConnected() && worker.send(message);
@@ -57,8 +57,9 @@ export async function joinPrimary<T>(stop: () => void): Promise<Primary<T>> {
   process.on('message', async (message: ToWorker) => {
     if (message.kind === 'start') started.resolve(message);
     if (message.kind === 'stop') begin();
-    if (message.kind === 'report' && report !== null) {
-      send({ kind: 'report', id: message.id, metrics: await report() });
+    if (message.kind === 'report') {
+      const report = given.get(message.topic);
+      if (report !== undefined) send({ kind: 'report', id: message.id, content: await report() });
     }
     if (message.kind === 'reports') answers.get(message.id)?.(message);
   });
@@ -73,15 +74,15 @@ export async function joinPrimary<T>(stop: () => void): Promise<Primary<T>> {
         else worker.process.send!({ kind: 'failed', message } satisfies ToPrimary, () => resolve());
       });
     },
-    onReport(given) {
-      report = given;
+    onReport(topic, report) {
+      given.set(topic, report);
     },
-    collectReports() {
+    collectReports(topic) {
       const id = requests++;
       const { promise, resolve, reject } = Promise.withResolvers<AllReports>();
       const timer = setTimeout(() => reject(new Error('the primary process does not answer')), ANSWER_WAIT);
       answers.set(id, resolve);
-      send({ kind: 'reports', id });
+      send({ kind: 'reports', id, topic });
       return promise.finally(() => {
         clearTimeout(timer);
         answers.delete(id);

@@ -4,7 +4,7 @@ import type { LineTarget } from './wholeLines.ts';
 import type { ToPrimary, WorkerReport } from './workerMessages.ts';
 import { WorkerSlot } from './workerSlot.ts';
 
-/** How long the metrics of all workers are waited for, in ms: longer than a database that hangs keeps them. */
+/** How long the reports of all workers are waited for, in ms: longer than a database that hangs keeps them. */
 const REPORT_WAIT = 7000;
 /** How long workers that are to end at once have for that, in ms. */
 const END_WAIT = 1000;
@@ -41,10 +41,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const reports = new Map<number, ReportRound>();
   let rounds = 0;
   const received = (slot: WorkerSlot, message: ToPrimary) => {
-    if (message.kind === 'report') reports.get(message.id)?.add({ worker: slot.number, metrics: message.metrics });
+    if (message.kind === 'report') reports.get(message.id)?.add({ worker: slot.number, content: message.content });
     if (message.kind !== 'reports') return;
     const id = rounds++;
-    const asked = slots.filter((each) => each.send({ kind: 'report', id })).length;
+    const asked = slots.filter((each) => each.send({ kind: 'report', id, topic: message.topic })).length;
     const round = new ReportRound(asked, (given) => {
       reports.delete(id);
       slot.send({ kind: 'reports', id: message.id, reports: given, dropped: dropped() });
@@ -76,7 +76,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   }
 }
 
-/** Collects the metrics of all workers, without those that do not answer in time. */
+/** Collects the reports of all workers, without those that do not answer in time. */
 class ReportRound {
   readonly #reports: WorkerReport[] = [];
   readonly #expected: number;

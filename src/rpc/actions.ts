@@ -35,6 +35,9 @@ export const RPC_ACTIONS: Readonly<Record<string, Action>> = {
   'passthru.v1.EventService/DeleteEventSource': 'delete an event source',
   'passthru.v1.EventService/TestEventSource': 'test an event source',
 
+  'passthru.v1.InfoService/GetCaller': 'show the caller',
+  'passthru.v1.InfoService/GetActivity': 'show the activity',
+
   'grpc.health.v1.Health/Check': 'check the health',
   'grpc.health.v1.Health/List': 'check the health',
   'grpc.health.v1.Health/Watch': 'check the health',

@@ -5,6 +5,7 @@ import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.ts'
 import { ServerReflection as ServerReflectionAlpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
 import { DriverService } from '../../gen/passthru/v1/driver_pb.ts';
 import { EventService } from '../../gen/passthru/v1/event_pb.ts';
+import { InfoService } from '../../gen/passthru/v1/info_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { NodeService } from '../../gen/passthru/v1/node_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
@@ -20,6 +21,7 @@ import { toConnectError } from './errors.ts';
 import { eventService } from './eventService.ts';
 import { eventSourceService } from './eventSourceService.ts';
 import { healthService } from './health.ts';
+import { infoService } from './infoService.ts';
 import { jobService } from './jobService.ts';
 import { nodeService } from './nodeService.ts';
 import { passthruService } from './passthruService.ts';
@@ -46,7 +48,7 @@ interface RpcRoutesOptions {
   endStreams: AbortSignal;
 }
 
-const CONTRACT = [PassthruService, NodeService, DriverService, JobService, EventService];
+const CONTRACT = [PassthruService, NodeService, DriverService, JobService, EventService, InfoService];
 
 /** The services of the contract, gRPC health and server reflection. */
 export const SERVICES: RpcServices = {
@@ -57,6 +59,7 @@ export const SERVICES: RpcServices = {
     serve(DriverService, driverService(enter));
     serve(JobService, jobService(enter));
     serve(EventService, { ...eventService(enter), ...eventSourceService(enter) });
+    serve(InfoService, infoService(enter));
     const names = CONTRACT.map((service) => service.typeName);
     serve(Health, healthService(core, names));
     const reflection = reflectionService(enter, [...CONTRACT, Health, ServerReflection, ServerReflectionAlpha]);

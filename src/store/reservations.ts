@@ -135,6 +135,14 @@ export function reservationStore(database: Database) {
   }
 
   return {
+    async countReserved() {
+      const { count } = await db
+        .selectFrom('reservations')
+        .select((column) => column.fn.countAll().as('count'))
+        .where('kind', 'is not', null)
+        .executeTakeFirstOrThrow();
+      return Number(count);
+    },
     async openReservations() {
       return await database.durably(async (transaction) => {
         const { last } = await transaction

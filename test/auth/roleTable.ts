@@ -120,6 +120,9 @@ const RPC_ROWS = `
   operator  passthru.v1.EventService/DeleteEventSource
   operator  passthru.v1.EventService/TestEventSource
 
+  reader    passthru.v1.InfoService/GetCaller
+  reader    passthru.v1.InfoService/GetActivity
+
   open      grpc.health.v1.Health/Check
   open      grpc.health.v1.Health/List
   open      grpc.health.v1.Health/Watch

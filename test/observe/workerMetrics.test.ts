@@ -10,9 +10,9 @@ function createWorkers(count: number) {
     const metrics = await Promise.all(reports.map((report) => report()));
     // As they arrive from other processes.
     const given = JSON.parse(JSON.stringify(metrics)) as unknown[];
-    return { reports: given.map((each, index) => ({ worker: index + 1, metrics: each })), dropped };
+    return { reports: given.map((each, index) => ({ worker: index + 1, content: each })), dropped };
   };
-  const onReport = (report: () => Promise<unknown>) => void reports.push(report);
+  const onReport = (_topic: string, report: () => Promise<unknown>) => void reports.push(report);
   return Array.from({ length: count }, () => createMetrics(undefined, { onReport, collectReports }));
 }
 

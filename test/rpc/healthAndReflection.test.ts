@@ -97,6 +97,7 @@ describe.each([
       'grpc.reflection.v1alpha.ServerReflection',
       'passthru.v1.DriverService',
       'passthru.v1.EventService',
+      'passthru.v1.InfoService',
       'passthru.v1.JobService',
       'passthru.v1.NodeService',
       'passthru.v1.PassthruService',

@@ -7,6 +7,7 @@ import { Code, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Health, HealthCheckResponse_ServingStatus } from '../../gen/grpc/health/v1/health_pb.ts';
+import { InfoService } from '../../gen/passthru/v1/info_pb.ts';
 import { JobService } from '../../gen/passthru/v1/job_pb.ts';
 import { PassthruService } from '../../gen/passthru/v1/passthru_pb.ts';
 import { type Ended, passthru } from '../cli/run.ts';
@@ -89,6 +90,12 @@ describe('the workers of one service', () => {
     for (let call = 0; call < 2 * WORKERS; call++) {
       const { status } = await send(url, 'POST', '/v1/nodes/n1/vendor_passthru/third_method_sync', { bar: 'x' });
       expect(status).toBe(200);
+    }
+    for (let worker = 0; worker < WORKERS; worker++) {
+      const info = createClient(InfoService, createGrpcTransport({ baseUrl: url }));
+      const { host, minutes } = await info.getActivity({});
+      const counted = minutes.reduce((sum, minute) => sum + minute.calls, 0);
+      expect([host, counted]).toEqual(['machine-1', 2 * WORKERS]);
     }
     const calls = await metric(url, 'passthru_calls_total');
     expect([...calls.keys()].sort()).toEqual(['1', '2', '3']);

@@ -25,6 +25,17 @@ export function reservationPromises(opened: Opened): void {
       });
     });
 
+    test('counts the reserved nodes, held or for a call', async () => {
+      const { store } = opened();
+      const before = await store.countReserved();
+      const nodes = [await enrol(store), await enrol(store), await enrol(store)];
+      const fence = await reserve(store, nodes[0]!.uuid);
+      await reserve(store, nodes[1]!.uuid, { kind: 'held' });
+      expect(await store.countReserved()).toBe(before + 2);
+      await store.release(nodes[0]!.uuid, fence);
+      expect(await store.countReserved()).toBe(before + 1);
+    });
+
     test('a second attempt returns the present reservation', async () => {
       const { store } = opened();
       const { uuid } = await enrol(store);

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import type { Config } from '../../config/schema.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { StandardError } from '../../observe/standardError.ts';
-import type { WorkerMetrics } from '../../observe/workerMetrics.ts';
+import type { WorkerReports } from '../../observe/workerReports.ts';
 import type { StopSignal } from '../../process/stopSignals.ts';
 import type { Service } from '../../service.ts';
 import { EXIT_STATUS } from '../exitStatus.ts';
@@ -43,7 +43,7 @@ export async function openServiceLog(config: Config, worker: number | null = nul
 export async function startInProcess(
   config: Config,
   { log, output }: ServiceLog,
-  worker: (WorkerMetrics & { number: number }) | null = null,
+  worker: (WorkerReports & { number: number }) | null = null,
 ): Promise<Service> {
   const [{ startService }, { createAuditLog }] = await Promise.all([
     import('../../service.ts'),

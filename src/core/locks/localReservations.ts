@@ -51,6 +51,11 @@ export class LocalReservations {
     return this.#changes;
   }
 
+  /** The number of nodes that are reserved. */
+  get count(): number {
+    return this.#present.size;
+  }
+
   /** Returns a node's reservation; null when it is free. */
   get(nodeUuid: string): Reservation | null {
     const present = this.#present.get(nodeUuid);

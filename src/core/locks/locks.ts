@@ -198,6 +198,11 @@ export class Locks {
     }
   }
 
+  /** Returns how many nodes are reserved, by whichever process. */
+  async count(): Promise<number> {
+    return this.#local?.count ?? (await this.#store.countReserved());
+  }
+
   /** Returns the hold on a node; null when there is none, or its time has run out. */
   async hold(nodeUuid: string): Promise<Hold | null> {
     const hold = await (this.#local ?? this.#store).getHold(nodeUuid);

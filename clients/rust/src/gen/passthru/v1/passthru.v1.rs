@@ -868,6 +868,70 @@ impl EventSourceState {
         }
     }
 }
+/// GetCallerRequest is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCallerRequest {
+}
+/// GetCallerResponse describes the caller.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCallerResponse {
+    /// The name, as in Job.requested_by and Reservation.requested_by of what the
+    /// caller starts.
+    #[prost(string, tag="1")]
+    pub name: ::prost::alloc::string::String,
+    /// The role: "reader", "operator" or "admin". Each includes those before it.
+    #[prost(string, tag="2")]
+    pub role: ::prost::alloc::string::String,
+}
+/// GetActivityRequest is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetActivityRequest {
+}
+/// GetActivityResponse is the activity of one replica.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetActivityResponse {
+    /// The host of the replica, as reservations show it.
+    #[prost(string, tag="1")]
+    pub host: ::prost::alloc::string::String,
+    /// Since when all of its processes have counted: what happened before is
+    /// missing, or incomplete when only some of them are younger.
+    #[prost(message, optional, tag="2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Consecutive minutes, the oldest first, at most 60. The last one has not
+    /// ended.
+    #[prost(message, repeated, tag="3")]
+    pub minutes: ::prost::alloc::vec::Vec<ActivityMinute>,
+}
+/// ActivityMinute is what happened in one minute.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ActivityMinute {
+    /// When the minute began.
+    #[prost(message, optional, tag="1")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Ended calls of methods; those that started a job count when it was accepted.
+    #[prost(int32, tag="2")]
+    pub calls: i32,
+    /// Those of them that failed, for whatever reason.
+    #[prost(int32, tag="3")]
+    pub failed_calls: i32,
+    /// Failed attempts to lock a node, because it stayed locked.
+    #[prost(int32, tag="4")]
+    pub lock_conflicts: i32,
+    /// The most nodes that were locked at once, on all replicas, as sampled every
+    /// few seconds; absent when it is not known.
+    #[prost(int32, optional, tag="5")]
+    pub locked_nodes: ::core::option::Option<i32>,
+    /// HTTP requests to BMCs that got a response or failed.
+    #[prost(int32, tag="6")]
+    pub bmc_requests: i32,
+    /// How long these took on average; absent without any.
+    #[prost(message, optional, tag="7")]
+    pub bmc_mean: ::core::option::Option<::prost_types::Duration>,
+    /// How long 95 % of them took at most, up to a quarter too much; absent
+    /// without any.
+    #[prost(message, optional, tag="8")]
+    pub bmc_p95: ::core::option::Option<::prost_types::Duration>,
+}
 /// Job is one run of an asynchronous method.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Job {
