@@ -177,7 +177,7 @@ async function steady(
   const untold = ids.filter((id) => !watcher.told.has(id));
   if (untold.length > 0) fail(`${untold.length} events were not told to the watcher`);
   if (watcher.repeated > 0) fail(`${watcher.repeated} events were told again`);
-  const [p50, p99] = percentiles(watcher.latencies.sort((a, b) => a - b));
+  const [p50, p99] = percentiles(watcher.latencies);
   const rate = (ids.length / time).toFixed(0);
   console.log(
     `  steady: ${BMCS} BMCs, ${ids.length} events, ${rate}/s acknowledged, ${(cpu / ids.length).toFixed(0)} µs of processor time each`,
@@ -208,7 +208,7 @@ async function saturation(
       const usage = async () => (party === 'bare' ? bare.ask<number>('processorTime') : (await service.usage()).cpu);
       const before = await usage();
       const posted = await posts.ask<Posted>('post', {
-        ...{ connections: 1, seconds: ROUND, posts: null, pause: 0, name: `${party[0]}${round}` },
+        ...{ connections: 1, seconds: ROUND, posts: null, pause: 0, connectsAnew: false, name: `${party[0]}${round}` },
         destinations: destinations.map((destination) =>
           party === 'bare' ? bareUrl + new URL(destination).pathname : destination,
         ),
@@ -233,45 +233,52 @@ async function saturation(
 }
 
 async function storm(posts: Child, destinations: readonly string[], note: Note): Promise<void> {
-  const others = { connections: 1, posts: null, pause: 400, destinations: destinations.slice(1) };
-  const quiet = await posts.ask<Posted>('post', { ...others, seconds: ROUND, name: 'quiet' });
-  const stormer = await Child.start('posts.ts');
-  const raging = stormer.ask<Posted>('post', {
-    ...{
-      destinations: destinations.slice(0, 1),
-      connections: 20,
-      seconds: null,
-      posts: STORM,
-      pause: 0,
-      name: 'storm',
-    },
-  } satisfies Load);
-  let isOver = false;
-  void raging.then(() => {
-    isOver = true;
-  });
-  const during: number[] = [];
-  note(quiet, 1);
-  for (let part = 0; !isOver; part++) {
-    const posted = await posts.ask<Posted>('post', { ...others, seconds: 1, name: `part${part}` });
-    during.push(...posted.latencies);
-    note(posted, 1);
+  for (const connectsAnew of [false, true]) {
+    const kind = connectsAnew ? 'anew' : 'kept';
+    const others = posts.ask<Posted>('post', {
+      ...{ destinations: destinations.slice(1), connections: 1, seconds: null, posts: null, pause: 400, connectsAnew },
+      name: `others-${kind}`,
+    } satisfies Load);
+    await sleep(ROUND * 1000);
+    const stormer = await Child.start('posts.ts');
+    const begun = Date.now();
+    const raging = await stormer.ask<Posted>('post', {
+      ...{
+        destinations: destinations.slice(0, 1),
+        connections: 20,
+        seconds: null,
+        posts: STORM,
+        pause: 0,
+        connectsAnew,
+      },
+      name: `storm-${kind}`,
+    } satisfies Load);
+    const ended = Date.now();
+    await posts.ask('stop');
+    const sent = await others;
+    note(raging);
+    note(sent, 1);
+    await stormer.stop();
+    // Without the beginning, when all connect.
+    const quiet = sent.latencies.filter(([at]) => at > begun - (ROUND - 1) * 1000 && at < begun);
+    const during = sent.latencies.filter(([at]) => at >= begun && at < ended);
+    const [before, worse] = [quiet, during].map((latencies) => percentiles(latencies.map(([, time]) => time))[1]) as [
+      number,
+      number,
+    ];
+    const { acknowledged, refused, time } = raging;
+    console.log(
+      `  storm: ${acknowledged.length} events of one BMC in ${(time / 1000).toFixed(1)} s (${refused} refused), beside ${destinations.length - 1} that send 2.5/s each, ${connectsAnew ? 'a connection for each post' : 'over kept connections'}`,
+    );
+    console.log(
+      `    p99 of theirs: quiet ${before.toFixed(1)} ms, in the storm ${worse.toFixed(1)} ms: ${(worse / before).toFixed(1)} times`,
+    );
   }
-  const stormed = await raging;
-  note(stormed);
-  await stormer.stop();
-  const [, before] = percentiles(quiet.latencies);
-  const [, worse] = percentiles(during.sort((a, b) => a - b));
-  const { acknowledged, refused, time } = stormed;
-  console.log(
-    `  storm: ${acknowledged.length} events of one BMC in ${(time / 1000).toFixed(1)} s (${refused} refused), beside ${destinations.length - 1} that send 2.5/s each`,
-  );
-  console.log(
-    `    p99 of theirs: quiet ${before.toFixed(1)} ms, in the storm ${worse.toFixed(1)} ms: ${(worse / before).toFixed(1)} times`,
-  );
 }
 
-function percentiles(sorted: readonly number[]): [p50: number, p99: number] {
+/** Returns percentiles of `values`, in any order. */
+function percentiles(values: readonly number[]): [p50: number, p99: number] {
+  const sorted = values.toSorted((a, b) => a - b);
   const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
   return [at(0.5), at(0.99)];
 }

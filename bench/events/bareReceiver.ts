@@ -1,5 +1,6 @@
 // What a receiver costs at least: node:http, and one transaction for what has arrived meanwhile, with the table and the indexes of
-// the service. It parses nothing, knows no sources, and recognises no repeats. Environment: STORE, the URL of the store.
+// the service, in which each path is another node. It parses nothing, knows no sources, and recognises no repeats. Environment: STORE, the URL of the store.
+import { hash } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
@@ -18,21 +19,32 @@ await (await openStore(store, { log: silentLogger })).close();
 
 const NAMES = Object.keys(COLUMNS);
 type Row = (string | number | null)[];
+
+interface Post {
+  node: string;
+  body: string;
+}
+
 const commit = store.startsWith('sqlite:') ? overSqlite(store.slice('sqlite:'.length)) : overPostgres(store);
 
 let position = 0;
 
-function rowOf(body: string): Row {
+function rowOf({ node, body }: Post): Row {
   position++;
   const values: Record<string, string | number | null> = {
-    ...{ position, time: Date.now(), node_uuid: 'bare', node_name: null, kind: 'record', severity: 2 },
+    ...{ position, time: Date.now(), node_uuid: node, node_name: null, kind: 'record', severity: 2 },
     ...{ registry_key: 'resourceevent', message_key: 'resourceerrorsdetected', message: 'text of about this length' },
     ...{ message_id: 'ResourceEvent.1.3.ResourceErrorsDetected', message_args: '["Fan 3","Overheated"]' },
     ...{ origin: '/redfish/v1/Chassis/1/ThermalSubsystem/Fans/3', event_type: 'Alert', bmc_event_id: '', bmc_time: 0 },
-    ...{ gap_start: null, gap_end: null, truncated: 0, reference: null, digest: `${position}-of-22-characters` },
+    ...{ gap_start: null, gap_end: null, truncated: 0, reference: null, digest: digestOf(body) },
     ...{ raw: body, bytes: 500, raw_bytes: body.length },
   };
   return NAMES.map((name) => values[name]!);
+}
+
+/** As long as the service's, and as near to each other. */
+function digestOf(body: string): string {
+  return Math.floor(Date.now() / 1000).toString(36) + hash('sha256', body, 'base64url').slice(0, 22);
 }
 
 function overSqlite(file: string): (rows: Row[]) => Promise<void> {
@@ -63,7 +75,7 @@ function overPostgres(url: string): (rows: Row[]) => Promise<void> {
   };
 }
 
-const waiting: { body: string; response: ServerResponse }[] = [];
+const waiting: (Post & { response: ServerResponse })[] = [];
 let isStoring = false;
 
 async function storeWaiting(): Promise<void> {
@@ -71,7 +83,7 @@ async function storeWaiting(): Promise<void> {
   await new Promise(setImmediate);
   while (waiting.length > 0) {
     const posts = waiting.splice(0, BATCH);
-    await commit(posts.map(({ body }) => rowOf(body)));
+    await commit(posts.map(rowOf));
     for (const { response } of posts) response.writeHead(200, { 'Content-Length': 0 }).end();
   }
   isStoring = false;
@@ -81,7 +93,7 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    waiting.push({ body: Buffer.concat(chunks).toString(), response });
+    waiting.push({ node: request.url!.slice(-36), body: Buffer.concat(chunks).toString(), response });
     if (!isStoring) void storeWaiting();
   });
 });

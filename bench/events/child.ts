@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** A program of this folder in a process of its own, which answers one question after the other. */
+/** A program of this folder in a process of its own, which answers questions. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #failed: Promise<never>;
+  #asked = 0;
 
   private constructor(process: ChildProcess, script: string) {
     this.#process = process;
@@ -20,10 +21,16 @@ export class Child {
   }
 
   async ask<T>(question: string, argument: object = {}): Promise<T> {
-    const answer = once(this.#process, 'message');
-    this.#process.send({ question, argument });
-    const [value] = await Promise.race([answer, this.#failed]);
-    return value as T;
+    const number = this.#asked++;
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const take = (message: { number: number; value: unknown }) => {
+      if (message.number !== number) return;
+      this.#process.off('message', take);
+      resolve(message.value as T);
+    };
+    this.#process.on('message', take);
+    this.#process.send({ number, question, argument });
+    return Promise.race([promise, this.#failed]);
   }
 
   async stop(): Promise<void> {
@@ -36,9 +43,12 @@ export class Child {
 
 /** In the process: answers questions by these functions. */
 export function answer(answers: Record<string, (argument: never) => unknown>): void {
-  process.on('message', async ({ question, argument }: { question: string; argument: never }) => {
-    process.send?.((await answers[question]!(argument)) ?? {});
-  });
+  process.on(
+    'message',
+    async ({ number, question, argument }: { number: number; question: string; argument: never }) => {
+      process.send?.({ number, value: (await answers[question]!(argument)) ?? {} });
+    },
+  );
   process.once('disconnect', () => process.exit());
   process.send?.('ready');
 }

@@ -9,11 +9,13 @@ export interface Load {
   destinations: string[];
   /** Connections for each destination. */
   connections: number;
-  /** The end: by time, or by the number of posts of all connections together. */
+  /** The end: by time, by the number of posts of all connections together, or by `stop`. */
   seconds: number | null;
   posts: number | null;
-  /** Milliseconds between two posts of a connection; 0 for none. */
+  /** Milliseconds from one post of a sender to the next; 0 for none. */
   pause: number;
+  /** Whether each post comes over a connection of its own, as many BMCs send. */
+  connectsAnew: boolean;
   /** Begins the ids of the events. */
   name: string;
 }
@@ -24,46 +26,56 @@ export interface Posted {
   refused: number;
   /** Milliseconds. */
   time: number;
-  /** Milliseconds from a post to its response, ascending. */
-  latencies: number[];
+  /** When a post was sent, in milliseconds since 1970, and how long its response took. */
+  latencies: [begun: number, time: number][];
 }
 
-answer({ post });
+let isStopped = false;
+
+answer({
+  post,
+  stop() {
+    isStopped = true;
+  },
+});
 
 async function post(load: Load): Promise<Posted> {
   const { destinations, connections, seconds, posts } = load;
   const begun = performance.now();
   const posted: Posted = { acknowledged: [], refused: 0, time: 0, latencies: [] };
   let left = posts ?? Number.POSITIVE_INFINITY;
-  const isOver = () => left-- <= 0 || (seconds !== null && performance.now() - begun > seconds * 1000);
+  isStopped = false;
+  const isOver = () => isStopped || left-- <= 0 || (seconds !== null && performance.now() - begun > seconds * 1000);
   await Promise.all(
     destinations.flatMap((destination, source) =>
       Array.from({ length: connections }, (_, connection) =>
-        postOver(destination, `${load.name}-${source}-${connection}`, load.pause, isOver, posted),
+        postOver(destination, `${load.name}-${source}-${connection}`, load, isOver, posted),
       ),
     ),
   );
   posted.time = performance.now() - begun;
-  posted.latencies.sort((a, b) => a - b);
   return posted;
 }
 
 async function postOver(
   destination: string,
   name: string,
-  pause: number,
+  { pause, connectsAnew }: Load,
   isOver: () => boolean,
   posted: Posted,
 ): Promise<void> {
   const { hostname, port, pathname } = new URL(destination);
-  const socket: Socket = connect({ host: hostname, port: Number(port), noDelay: true });
-  await once(socket, 'connect');
+  let socket: Socket | null = null;
   // Apart from each other.
   if (pause > 0) await sleep(Math.random() * pause);
   for (let number = 0; !isOver(); number++) {
     const id = `${name}-${number}`;
     const body = bodyOf(id);
     const begun = performance.now();
+    if (socket === null) {
+      socket = connect({ host: hostname, port: Number(port), noDelay: true });
+      await once(socket, 'connect');
+    }
     socket.write(
       `POST ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
@@ -72,10 +84,14 @@ async function postOver(
     const time = performance.now() - begun;
     if (head.toString('latin1', 9, 12) === '200') posted.acknowledged.push(id);
     else posted.refused++;
-    posted.latencies.push(time);
+    posted.latencies.push([performance.timeOrigin + begun, time]);
+    if (connectsAnew) {
+      socket.destroy();
+      socket = null;
+    }
     if (pause > 0) await sleep(Math.max(0, pause - time));
   }
-  socket.destroy();
+  socket?.destroy();
 }
 
 function bodyOf(id: string): string {

@@ -34,16 +34,20 @@ export class SenderCheck {
   }
 
   /**
-   * Whether `address` is one of `host`. False for a host of null. While a name is looked up again, and when that fails, its last
-   * known addresses count.
+   * Whether `address` is one of `host`; at once where that is known. False for a host of null. While a name is looked up again, and
+   * when that fails, its last known addresses count.
    * @param address of a socket: an IPv4 address may be mapped into IPv6
    * @throws kind `store_unavailable`, so that the BMC sends again, when the addresses of a name are not known
    */
-  async matches(host: string | null, address: string): Promise<boolean> {
+  matches(host: string | null, address: string): boolean | Promise<boolean> {
     const sender = normal(address);
     if (host === null || sender === null) return false;
     const given = normal(host);
     if (given !== null) return given === sender;
+    return this.#isOneOf(host, sender);
+  }
+
+  async #isOneOf(host: string, sender: string): Promise<boolean> {
     const known = this.#knownOf(host.toLowerCase());
     if (known.addresses === null) await this.#found(known);
     if (known.addresses === null) {
@@ -83,8 +87,21 @@ export class SenderCheck {
   }
 }
 
+/** The normal forms of what was given last: the same few come with each post. */
+const forms = new Map<string, string | null>();
+
 /** Returns an address in its one normal form, without a zone; null when it is a name. */
 function normal(text: string): string | null {
+  let form = forms.get(text);
+  if (form === undefined) {
+    form = toNormal(text);
+    if (forms.size >= MAX_NAMES) forms.clear();
+    forms.set(text, form);
+  }
+  return form;
+}
+
+function toNormal(text: string): string | null {
   const address = parseAddress(plainAddress(text.replace(/^\[|\]$/g, '')).replace(/%.*$/, ''));
   if (address === null) return null;
   if (address.kind() === 'ipv6' && 'isIPv4MappedAddress' in address && address.isIPv4MappedAddress()) {

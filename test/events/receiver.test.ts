@@ -40,6 +40,7 @@ async function start(options: { bmcHost?: string | null; refuseOthers?: boolean;
     tls: null,
     path,
     senders: {
+      findKnown: () => null,
       async find(token) {
         if (broken !== null) throw broken;
         await lookedUp;

@@ -36,7 +36,7 @@ await startReceiver({
   port: Number(eventsPort),
   tls: null,
   path: '',
-  senders: { find: async (token) => ({ nodeUuid: nodeOf(Number(token)), bmcHost: null }) },
+  senders: { find: async (token) => ({ nodeUuid: nodeOf(Number(token)), bmcHost: null }), findKnown: () => null },
   intake: core.intake,
   senderCheck: null,
   refuseOthers: false,

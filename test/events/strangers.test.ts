@@ -53,6 +53,10 @@ interface Settings {
 async function start(settings: Settings = {}): Promise<void> {
   const { tls = false, verify = 'off', bmcHost = '127.0.0.1', rate = 1e6, totalRate = 1e6 } = settings;
   store = await openStore('sqlite::memory:', { log: silentLogger });
+  const senderOf = (token: string) => {
+    const nodeUuid = NODES[token];
+    return nodeUuid === undefined ? null : { nodeUuid, bmcHost: token === SECRET ? bmcHost : '192.0.2.9' };
+  };
   [outcomes, others] = [[], 0];
   const files = { certFile: join(directory, 'cert.pem'), keyFile: join(directory, 'key.pem') };
   receiver = await startReceiver({
@@ -60,12 +64,7 @@ async function start(settings: Settings = {}): Promise<void> {
     port: 0,
     tls: tls ? { group: 'events.tls', ...files, clientCaFile: null, requireClientCertificate: false } : null,
     path: '/events',
-    senders: {
-      find: async (token) =>
-        NODES[token] === undefined
-          ? null
-          : { nodeUuid: NODES[token], bmcHost: token === SECRET ? bmcHost : '192.0.2.9' },
-    },
+    senders: { find: async (token) => senderOf(token), findKnown: senderOf },
     intake: new StoringIntake(store, silentLogger, NO_OBSERVER, { rate, totalRate }),
     senderCheck: verify === 'off' ? null : new SenderCheck(),
     refuseOthers: verify === 'refuse',

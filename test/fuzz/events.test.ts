@@ -37,7 +37,7 @@ beforeAll(async () => {
   store = await openStore('sqlite::memory:', { log });
   receiver = await startReceiver({
     ...{ host: '127.0.0.1', port: 0, tls: null, path: '', log, maxConnections: 200, receiveTimeout: 10_000 },
-    senders: { find: async () => ({ nodeUuid: NODE, bmcHost: null }) },
+    senders: { find: async () => ({ nodeUuid: NODE, bmcHost: null }), findKnown: () => null },
     intake: new StoringIntake(store, log, NO_OBSERVER, { rate: 1e9, totalRate: 1e9 }),
     ...{ senderCheck: null, refuseOthers: false },
     ended: (outcome) => outcomes.push(outcome),

@@ -42,4 +42,6 @@ export interface PushSenders {
    * @param token the last part of the path that the source's subscription names
    */
   find(token: string): Promise<PushSender | null>;
+  /** As `find`, among those that were found lately: null for any other. */
+  findKnown(token: string): PushSender | null;
 }

@@ -24,6 +24,9 @@ const MAX_WAITING = 20_000;
 /** The number of events that one transaction stores, unless a single post has more. */
 const BATCH = 500;
 
+/** How long a transaction waits for more, in milliseconds, while each turn of the event loop brings some. */
+const GATHERING = 5;
+
 /** The number of nodes whose rates are remembered before those that are idle are forgotten. */
 const MAX_BUCKETS = 10_000;
 
@@ -57,6 +60,8 @@ export class StoringIntake implements EventIntake {
   readonly #buckets = new Map<string, TokenBucket>();
   readonly #total: TokenBucket;
   #waiting = 0;
+  /** The number of posts that have ever been put in line. */
+  #arrived = 0;
   #storing: Promise<void> | null = null;
 
   constructor(
@@ -155,16 +160,32 @@ export class StoringIntake implements EventIntake {
   #put(line: Line, events: readonly NewEvent[]): Promise<void> {
     const { promise, resolve: stored, reject: failed } = Promise.withResolvers<void>();
     line.posts.push({ events, stored, failed });
+    this.#arrived++;
     this.#storing ??= this.#storeWaiting();
     return promise;
   }
 
   async #storeWaiting(): Promise<void> {
-    // What arrives in the same turn is stored together.
-    await new Promise(setImmediate);
-    for (let posts = this.#nextPosts(); posts.length > 0; posts = this.#nextPosts()) await this.#storePosts(posts);
+    await this.#gather();
+    for (let posts = this.#nextPosts(); posts.length > 0; posts = this.#nextPosts()) {
+      await this.#storePosts(posts);
+      if (this.#lines.size > 0) await this.#gather();
+    }
     // In the same turn as nothing was waiting.
     this.#storing = null;
+  }
+
+  /**
+   * Waits while more arrive: a commit costs little more for many events than for one. Node accepts one connection in each turn of
+   * the event loop, so that many senders that connect at once would otherwise wait for as many commits.
+   */
+  async #gather(): Promise<void> {
+    const end = this.#now() + GATHERING;
+    let before: number;
+    do {
+      before = this.#arrived;
+      await new Promise(setImmediate);
+    } while (this.#arrived > before && this.#waiting < BATCH && this.#now() < end);
   }
 
   /** Takes the posts of the next transaction: one of each node, then another of each. */

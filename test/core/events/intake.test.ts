@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as oneTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { EventRecord, StoredEvent } from '../../../src/core/events/event.ts';
@@ -8,6 +8,12 @@ import { readEventRecords } from '../../../src/core/events/records/readRecords.t
 import { silentLogger } from '../../../src/core/logger.ts';
 import { NO_OBSERVER } from '../../../src/core/observer.ts';
 import type { Store } from '../../../src/core/store.ts';
+
+/** Waits until what was taken is given to the store, which takes a few turns of the event loop. */
+async function turn<T>(value?: T): Promise<T | undefined> {
+  for (let turns = 0; turns < 4; turns++) await oneTurn();
+  return value;
+}
 
 /** A store whose transactions a test ends by hand. */
 function gatedStore() {
@@ -37,7 +43,6 @@ describe('the intake', () => {
     const told: string[] = [];
     for (const id of ['1', '2', '3']) void intake.take(`node-${id}`, records(id)).then(() => told.push(id));
     await turn();
-    await turn();
     expect(batches.map(({ events }) => idsOf(events))).toEqual([['1', '2', '3']]);
     void intake.take('node-4', records('4')).then(() => told.push('4'));
     await turn();
@@ -51,11 +56,36 @@ describe('the intake', () => {
     expect(told).toEqual(['1', '2', '3', '4']);
   });
 
+  test('stores what each of the next turns brings in the same transaction, for a few milliseconds', async () => {
+    let now = 0;
+    const { store, batches } = gatedStore();
+    const intake = intakeOf(store, undefined, () => now);
+    for (const id of ['1', '2', '3']) {
+      void intake.take(`node-${id}`, records(id));
+      await oneTurn();
+      expect(batches).toEqual([]);
+    }
+    await turn();
+    expect(batches.map(({ events }) => idsOf(events))).toEqual([['1', '2', '3']]);
+    batches[0]!.end();
+    await intake.drain();
+    for (let id = 0; batches.length === 1; id++) {
+      expect(now).toBeLessThanOrEqual(5);
+      void intake.take('node', records(id));
+      await oneTurn();
+      now++;
+    }
+    for (let next = 1; next < batches.length; next++) {
+      batches[next]!.end();
+      await turn();
+    }
+    await intake.drain();
+  });
+
   test('lets nodes take turns, so that a storm of one does not delay others', async () => {
     const { store, batches } = gatedStore();
     const intake = intakeOf(store);
     for (let id = 0; id < 1500; id++) void intake.take('loud', records(`loud ${id}`));
-    await turn();
     await turn();
     for (const id of ['a', 'b']) void intake.take(`quiet ${id}`, records(id));
     await turn();
@@ -107,13 +137,11 @@ describe('the intake', () => {
     take('1');
     take('2');
     await turn();
-    await turn();
     batches[0]!.end(new PassthruError('store_unavailable', 'away'));
     await turn();
     expect(kinds).toEqual({ 1: 'store_unavailable', 2: 'store_unavailable' });
     take('3');
     take('4');
-    await turn();
     await turn();
     // A defect: one after the other.
     batches[1]!.end(new Error('value out of range'));

@@ -33,15 +33,19 @@ const RECORD_FIELDS = [
  * @throws kind `invalid_argument` when it holds no events
  */
 export function parseEventBody(text: string): EventRecord[] {
-  let document: unknown;
-  try {
-    // Some firmware ends its text as C does.
-    document = JSON.parse(text.replace(/^\ufeff/, '').replace(/[\0\s]+$/, ''));
-  } catch {
-    throw unreadable('must be JSON');
-  }
+  // Some firmware begins its text with a byte order mark, and ends it as C does.
+  const document = parse(text) ?? parse(text.replace(/^\ufeff/, '').replace(/[\0\s]+$/, ''));
+  if (document === undefined) throw unreadable('must be JSON');
   if (nestsDeeperThan(document, BODY_DEPTH)) throw unreadable(`must nest at most ${BODY_DEPTH} arrays and objects`);
-  return readEventRecords(document as Json);
+  return readEventRecords(document);
+}
+
+function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

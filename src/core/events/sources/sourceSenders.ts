@@ -36,9 +36,8 @@ export class SourceSenders implements PushSenders {
     if (!isSourceToken(token)) return null;
     // Digests tell nothing about the secret, so that looking them up in an index needs no constant time.
     const digest = sourceTokenDigest(token);
-    const known = this.#known.get(digest);
-    if (known !== undefined && this.#now() < known.until) return known.sender;
-    this.#known.delete(digest);
+    const known = this.#knownBy(digest);
+    if (known !== null) return known;
     const source = await this.#store.findEventSource(digest);
     if (source === null || !source.digests.some((each) => isSameDigest(each, digest))) return null;
     const node = await this.#nodes.get(source.nodeUuid);
@@ -46,6 +45,18 @@ export class SourceSenders implements PushSenders {
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#known.set(digest, { sender, until: this.#now() + KNOWN_TIME });
     return sender;
+  }
+
+  findKnown(token: string): PushSender | null {
+    return isSourceToken(token) ? this.#knownBy(sourceTokenDigest(token)) : null;
+  }
+
+  #knownBy(digest: string): PushSender | null {
+    const known = this.#known.get(digest);
+    if (known === undefined) return null;
+    if (this.#now() < known.until) return known.sender;
+    this.#known.delete(digest);
+    return null;
   }
 
   /** Asks the store again for the sender of a node. */

@@ -1,5 +1,5 @@
 // The sources of events: wishes that the events of nodes arrive, and what keeps their subscriptions alive.
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** Marks the secret of a source, so that scanners for secrets and `maskText` find it in any text. */
 const PREFIX = 'passthru_evt_';
@@ -18,7 +18,7 @@ export function newSourceToken(): string {
 
 /** Returns the digest of a token, by which alone it is stored and found. */
 export function sourceTokenDigest(token: string): string {
-  return createHash('sha256').update(token).digest('base64url');
+  return hash('sha256', token, 'base64url');
 }
 
 /** Returns the token at the end of a destination, and what is before it; null when there is none. */
