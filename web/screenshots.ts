@@ -111,11 +111,6 @@ async function takeAll(page: Page): Promise<void> {
   await page.setViewportSize({ width: 1180, height: 1060 });
   await open('overview');
   await page.getByText('Locked nodes: 5').waitFor();
-  // Two measurements, between which something happened.
-  await service.core.callNodeMethod({
-    ...{ node: 'rack7-node3', method: 'get_all_subscriptions', arguments: {}, httpMethod: null, idempotencyKey: null },
-    ...{ lockWait: 0, caller: CALLER, signal, deadline: null },
-  });
   await page.getByText(/^On average: [\d,.]+ ms$/).waitFor();
   await take('overview');
 }

@@ -13,6 +13,7 @@ import { expectAccessible, logInAs, visit } from './visitor.ts';
 
 const chromium = await findChromium();
 const ADMIN = { name: 'ann', role: 'admin' } as const;
+const OLGA = { name: 'olga', role: 'operator' } as const;
 const { signal } = new AbortController();
 /** How many the page reads by itself. */
 const NEWEST_JOBS = 1000;
@@ -90,10 +91,21 @@ describe('the jobs of the console', needs(chromium === null ? 'Chromium' : null)
     expect(rita.faults).toEqual([]);
     await rita.close();
     expect((await service.core.jobs.get(job, ADMIN)).state).toBe('running');
-    // That of another caller is for an admin: the service says so.
+    // That of another caller is for an admin; an operator's own is not disabled.
     const olga = await logInAs(browser, service.url, 'olga', `jobs/${job}`);
-    await olga.page.getByRole('button', { name: 'Cancel second_method on fake-1' }).click();
-    await olga.page.getByRole('alert').getByText('admin').waitFor();
+    const foreign = olga.page.getByRole('button', { name: 'Cancel second_method on fake-1' });
+    await foreign.waitFor();
+    expect(await foreign.getAttribute('aria-disabled')).toBe('true');
+    expect(await foreign.getAttribute('title')).toBe('Only ann or an admin may do this.');
+    await service.core.nodes.create({ name: 'fake-3', driver: 'fake-hardware' }, ADMIN);
+    const own = await service.core.callNodeMethod({
+      ...{ node: 'fake-3', method: 'second_method', arguments: { bar: 'kazoo' }, httpMethod: null, lockWait: 0 },
+      ...{ idempotencyKey: null, caller: OLGA, signal, deadline: null },
+    });
+    if (own.kind !== 'job') throw new TypeError('second_method is asynchronous');
+    await olga.page.goto(`${service.url}/console/jobs/${own.job.id}`);
+    await olga.page.getByRole('button', { name: 'Cancel second_method on fake-3' }).click();
+    await olga.page.getByRole('status').getByText('Cancelled').waitFor();
     await olga.close();
     const { page, faults, close } = await logInAs(browser, service.url, 'ann', `jobs/${job}`);
     await page.getByText('Node locked for this call').waitFor();

@@ -8,6 +8,7 @@ import { expectAccessible, logInAs, type Visit } from './visitor.ts';
 
 const chromium = await findChromium();
 const ADMIN = { name: 'ann', role: 'admin' } as const;
+const OLGA = { name: 'olga', role: 'operator' } as const;
 const { signal } = new AbortController();
 /** Would run, and be noticed as a dialog, if it were taken for markup. */
 const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
@@ -84,9 +85,16 @@ describe('the locks of the console', needs(chromium === null ? 'Chromium' : null
     expect(await disabled.getAttribute('title')).toBe('Requires the role operator.');
     await rita.close();
     const olga = await logInAs(browser, service.url, 'olga', 'locks');
-    await olga.page.getByRole('button', { name: 'Release held-1' }).click();
+    const foreign = olga.page.getByRole('button', { name: 'Release held-1' });
+    await foreign.waitFor();
+    expect(await foreign.getAttribute('aria-disabled')).toBe('true');
+    expect(await foreign.getAttribute('title')).toBe('Only ann or an admin may do this.');
+    // Under whichever holder, it is her own.
+    await service.core.nodes.lock('called-1', { holder: 'night shift', lockWait: 0, caller: OLGA, signal });
+    await olga.page.getByRole('button', { name: 'Release called-1' }).click();
     await olga.page.getByRole('dialog').getByRole('button', { name: 'Release' }).click();
-    await olga.page.getByRole('alert').getByText('admin').waitFor();
+    await olga.page.getByRole('row', { name: /^called-1\b/ }).waitFor({ state: 'detached' });
+    expect((await service.core.nodes.get('called-1')).reservation).toBeNull();
     expect(olga.faults).toEqual([]);
     await olga.close();
     expect((await service.core.nodes.get('held-1')).reservation?.holder).toBe('night shift');

@@ -8,6 +8,7 @@ import { expectAccessible, type Visit, visit } from './visitor.ts';
 const chromium = await findChromium();
 const ADMIN = { name: 'test', role: 'admin' } as const;
 const { signal } = new AbortController();
+const FIRMWARE = { 'rack-10': '7.10', 'rack-2': '7.9', 'rack-1': '7.10' };
 
 describe('the nodes of the console', needs(chromium === null ? 'Chromium' : null), () => {
   let browser: Browser;
@@ -16,8 +17,11 @@ describe('the nodes of the console', needs(chromium === null ? 'Chromium' : null
   beforeAll(async () => {
     browser = await startChromium(chromium!);
     service = await startRoleService('fake: { vendor_delay: 200ms }\nnode_locked_retry_attempts: 0\n');
-    for (const name of ['rack-10', 'rack-2', 'rack-1'])
-      await service.core.nodes.create({ name, driver: 'fake-hardware', properties: { vendor: 'Dell' } }, ADMIN);
+    for (const [name, firmware] of Object.entries(FIRMWARE))
+      await service.core.nodes.create(
+        { name, driver: 'fake-hardware', properties: { vendor: 'Dell', firmware } },
+        ADMIN,
+      );
     const driverInfo = { redfish_address: 'https://10.0.7.3', redfish_password: 'a secret' };
     await service.core.nodes.create(
       { name: 'bmc-1', driver: 'redfish', driverInfo, description: 'By the door', maintenance: true },
@@ -76,6 +80,23 @@ describe('the nodes of the console', needs(chromium === null ? 'Chromium' : null
     await expect.poll(() => names(shown)).toEqual(['bmc-1']);
     await page.getByLabel('State').selectOption('All');
     await expect.poll(() => names(shown)).toHaveLength(4);
+  });
+
+  test('are narrowed by firmware, which the address of the page keeps', async () => {
+    const { page } = shown;
+    const firmware = page.getByLabel('Firmware');
+    expect(await firmware.getByRole('option').allTextContents()).toEqual(['All', '7.9', '7.10']);
+    await firmware.selectOption('7.10');
+    await expect.poll(() => names(shown)).toEqual(['rack-1', 'rack-10']);
+    const link = await visit(browser, service.url, page.url().split('/console/')[1]);
+    await link.page.getByText('2 of 4 nodes').waitFor();
+    expect(await names(link)).toEqual(['rack-1', 'rack-10']);
+    await link.close();
+    // A node gets its version as it is entered.
+    await service.core.nodes.update('rack-2', () => ({ properties: { firmware: '7.10' } }), ADMIN, signal);
+    await expect.poll(() => names(shown)).toEqual(['rack-1', 'rack-2', 'rack-10']);
+    await firmware.selectOption('All');
+    await page.getByText('4 nodes', { exact: true }).waitFor();
   });
 
   test('show who locks them, with which method and since when, as it happens', async () => {

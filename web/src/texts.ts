@@ -27,6 +27,8 @@ export const texts = {
   back: 'Back',
   close: 'Close',
   needsRole: (role: string) => `Requires the role ${role}.`,
+  needsOwner: (owner: string) =>
+    owner === '' ? 'Only an admin may do this.' : `Only ${owner} or an admin may do this.`,
   count: (count: number) => number.format(count),
   percent: (fraction: number) => `${Math.round(fraction * 100)} %`,
   milliseconds: (milliseconds: number) => `${number.format(milliseconds)} ms`,
@@ -54,6 +56,7 @@ export const texts = {
     name: 'Name',
     driver: 'Driver',
     vendor: 'Vendor',
+    firmware: 'Firmware',
     state: 'State',
     lock: 'Lock',
     lastOutcome: 'Last call',
@@ -285,9 +288,7 @@ export const texts = {
     notEntered: 'Not entered',
     others: (groups: number) => `${number.format(groups)} others`,
     lastHour: 'The last hour',
-    perMinute: (value: string) => `${value} per minute`,
     ms: (value: string) => `${value} ms`,
-    plain: (value: string) => value,
     inAll: (count: number) => `${number.format(count)} in this hour`,
     value: (value: number) => rounded.format(value),
     none: 'none yet',
@@ -303,10 +304,9 @@ export const texts = {
     latency: 'Requests to BMCs',
     mean: 'On average',
     most: '95 % took at most',
-    fromMetrics: 'From the metrics of the replica that answers.',
-    measured: (since: string) => `The service keeps no record of this: measured by this page since ${since}.`,
-    noMetrics: (status: number) =>
-      `Not known: the service does not serve its metrics here (status ${status}), as with metrics.listen.`,
+    countedBy: (host: string, since: string | null) =>
+      since === null ? `Counted by ${host} alone.` : `Counted by ${host} alone, since ${since}.`,
+    ofAllReplicas: 'Locked nodes: of all replicas.',
   },
   events: {
     title: 'Events',

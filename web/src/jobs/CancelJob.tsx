@@ -4,7 +4,7 @@ import { type Job, JobService } from '../../../gen/passthru/v1/job_pb.ts';
 import { liveJobs } from '../live/jobs.ts';
 import { useChanges } from '../parts/emitter.ts';
 import { GuardedButton } from '../parts/GuardedButton.tsx';
-import { hasRole, session } from '../session/session.ts';
+import { notOwner, session } from '../session/session.ts';
 import { texts } from '../texts.ts';
 import { isRunning, targetOf } from './jobState.ts';
 
@@ -33,7 +33,7 @@ export function CancelJob({ job, onProblem }: CancelJobProps) {
       setBusy(false);
     }
   };
-  const reason = hasRole(session.state, 'operator') ? null : texts.needsRole('operator');
+  const reason = notOwner(session.state, job.requestedBy);
   return (
     <GuardedButton className="danger" reason={busy ? texts.jobs.cancelling : reason} onClick={() => void cancel()}>
       {texts.jobs.cancel}

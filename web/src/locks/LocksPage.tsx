@@ -17,7 +17,7 @@ import { Message } from '../parts/Message.tsx';
 import { orderKey, sortedBy } from '../parts/order.ts';
 import { Page } from '../parts/Page.tsx';
 import { millis, Since } from '../parts/time.tsx';
-import { hasRole, session } from '../session/session.ts';
+import { notOwner, session } from '../session/session.ts';
 import { texts } from '../texts.ts';
 
 /** A node that is locked. */
@@ -170,8 +170,8 @@ function Release({ node, onRelease }: { node: LockedNode; onRelease(node: Locked
   );
 }
 
-/** Returns why the lock of a node cannot be released; null when it may be tried: who took it, the service alone knows. */
-function whyNot({ reservation: { kind, job } }: LockedNode): string | null {
+/** Returns why the lock of a node cannot be released; null when it can. */
+function whyNot({ reservation: { kind, job, requestedBy } }: LockedNode): string | null {
   if (kind === ReservationKind.CALL) return job === '' ? texts.locks.ofCall : texts.locks.ofJob;
-  return hasRole(session.state, 'operator') ? null : texts.needsRole('operator');
+  return notOwner(session.state, requestedBy);
 }

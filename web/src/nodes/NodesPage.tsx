@@ -6,6 +6,7 @@ import { liveNodes } from '../live/nodes.ts';
 import { useLive } from '../live/useLive.ts';
 import { useQueryPart } from '../parts/address.ts';
 import { type Column, DataTable, emptyText } from '../parts/DataTable.tsx';
+import { ChoiceFilter } from '../parts/Filters.tsx';
 import { Message } from '../parts/Message.tsx';
 import { orderKey, sortedBy } from '../parts/order.ts';
 import { Page } from '../parts/Page.tsx';
@@ -13,7 +14,7 @@ import { millis, Since } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { LockChip } from './LockChip.tsx';
 import { EnrolButton } from './NodeActions.tsx';
-import { isIn, matches, nodeTitle, STATES, titleKey, vendorOf } from './nodeState.ts';
+import { firmwareOf, isIn, matches, nodeTitle, STATES, titleKey, vendorOf } from './nodeState.ts';
 import { Outcome } from './Outcome.tsx';
 
 const COLUMNS: readonly Column<Node>[] = [
@@ -77,9 +78,11 @@ export function NodesPage() {
   const [driver, setDriver] = useQueryPart('driver');
   const [state, setState] = useQueryPart('state');
   const [vendor, setVendor] = useQueryPart('vendor');
+  const [firmware, setFirmware] = useQueryPart('firmware');
   const [sort, setSort] = useQueryPart('sort');
   const { items, complete, problem } = nodes;
-  const drivers = useMemo(() => [...new Set(items.map((node) => node.driver))].sort(), [items]);
+  const drivers = useMemo(() => valuesOf(items, (node) => node.driver), [items]);
+  const versions = useMemo(() => valuesOf(items, firmwareOf), [items]);
   const rows = useMemo(() => {
     const words = search
       .toLowerCase()
@@ -89,12 +92,13 @@ export function NodesPage() {
       (node) =>
         (driver === '' || node.driver === driver) &&
         (vendor === '' || vendorOf(node) === vendor) &&
+        (firmware === '' || firmwareOf(node) === firmware) &&
         (state === '' || isIn(node, state)) &&
         (words.length === 0 || matches(node, words)),
     );
     const key = KEYS[sort.replace(/^-/, '')];
     return key === undefined ? selected : sortedBy(selected, key, sort.startsWith('-'));
-  }, [items, search, driver, vendor, state, sort]);
+  }, [items, search, driver, vendor, firmware, state, sort]);
   return (
     <Page title={texts.nodes.title} actions={<EnrolButton />} fill>
       {problem !== null && <Message kind="error">{problem.rawMessage}</Message>}
@@ -110,26 +114,19 @@ export function NodesPage() {
             onChange={(event) => setSearch(event.target.value)}
           />
         </div>
-        <div className="field">
-          <label htmlFor="driver">{texts.nodes.driver}</label>
-          <select id="driver" value={driver} onChange={(event) => setDriver(event.target.value)}>
-            <option value="">{texts.all}</option>
-            {(driver === '' || drivers.includes(driver) ? drivers : [driver, ...drivers]).map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </div>
-        <div className="field">
-          <label htmlFor="state">{texts.nodes.state}</label>
-          <select id="state" value={state} onChange={(event) => setState(event.target.value)}>
-            <option value="">{texts.all}</option>
-            {STATES.map((name) => (
-              <option key={name} value={name}>
-                {texts.nodes.states[name]}
-              </option>
-            ))}
-          </select>
-        </div>
+        <ChoiceFilter label={texts.nodes.driver} value={driver} onChange={setDriver}>
+          <Options values={drivers} chosen={driver} />
+        </ChoiceFilter>
+        <ChoiceFilter label={texts.nodes.firmware} value={firmware} onChange={setFirmware}>
+          <Options values={versions} chosen={firmware} />
+        </ChoiceFilter>
+        <ChoiceFilter label={texts.nodes.state} value={state} onChange={setState}>
+          {STATES.map((name) => (
+            <option key={name} value={name}>
+              {texts.nodes.states[name]}
+            </option>
+          ))}
+        </ChoiceFilter>
         {vendor !== '' && (
           <button type="button" onClick={() => setVendor('')}>
             {texts.nodes.onlyVendor(vendor)}
@@ -150,4 +147,17 @@ export function NodesPage() {
       />
     </Page>
   );
+}
+
+/** Returns the distinct values that nodes have, sorted as people count. */
+function valuesOf(nodes: readonly Node[], textOf: (node: Node) => string): string[] {
+  const values = new Set(nodes.map(textOf));
+  values.delete('');
+  return sortedBy([...values], orderKey, false);
+}
+
+/** The values that a filter offers, and the one that the address names, whether or not a node has it. */
+function Options({ values, chosen }: { values: readonly string[]; chosen: string }) {
+  const all = chosen === '' || values.includes(chosen) ? values : [chosen, ...values];
+  return all.map((value) => <option key={value}>{value}</option>);
 }

@@ -32,6 +32,12 @@ export function vendorOf({ properties }: Node): string {
   return typeof vendor === 'string' ? vendor : '';
 }
 
+/** Returns the firmware version that the operator has entered, as `discover` reports it. */
+export function firmwareOf({ properties }: Node): string {
+  const firmware = properties?.firmware;
+  return typeof firmware === 'string' ? firmware : '';
+}
+
 /** Nodes do not change in place: a change is another object. */
 const searched = new WeakMap<Node, string>();
 const ordered = new WeakMap<Node, string>();

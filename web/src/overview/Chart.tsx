@@ -88,8 +88,23 @@ function options(box: HTMLElement, lines: readonly [string, string][]): uPlot.Op
       y: { range: (_, __, most) => [0, Math.max(1, (most ?? 0) * 1.1)] },
     },
     axes: [axis, { ...axis, size: 56 }],
-    series: [{}, ...lines.map(([label, name]) => ({ label, stroke: colour(name), width: 2, points: { show: false } }))],
+    series: [
+      {},
+      ...lines.map(([label, name]) => ({
+        label,
+        stroke: colour(name),
+        width: 2,
+        points: { show: true, size: 5, fill: colour(name), filter: alone },
+      })),
+    ],
   };
+}
+
+/** Returns the indexes of the values without a neighbour, through which no line goes. */
+function alone({ data }: uPlot, series: number): number[] {
+  const values = data[series]!;
+  const known = (index: number) => typeof values[index] === 'number';
+  return [...values.keys()].filter((index) => known(index) && !known(index - 1) && !known(index + 1));
 }
 
 /** Returns a colour as a canvas takes it: that of `light-dark()` which is in use. */

@@ -1,19 +1,21 @@
 // The overview: what nodes there are, and what has happened in the last hour.
-import { useEffect, useMemo } from 'react';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import { useQuery } from '@connectrpc/connect-query';
+import { useMemo } from 'react';
 import { Link } from 'wouter';
+import { type ActivityMinute, InfoService } from '../../../gen/passthru/v1/info_pb.ts';
 import { type Job, JobState } from '../../../gen/passthru/v1/job_pb.ts';
 import type { Node } from '../../../gen/passthru/v1/node_pb.ts';
 import { liveJobs, olderJobs } from '../live/jobs.ts';
 import { liveNodes } from '../live/nodes.ts';
 import { useLive } from '../live/useLive.ts';
-import { isIn, STATES, vendorOf } from '../nodes/nodeState.ts';
+import { firmwareOf, isIn, STATES, vendorOf } from '../nodes/nodeState.ts';
 import { useChanges } from '../parts/emitter.ts';
 import { Message } from '../parts/Message.tsx';
 import { Page } from '../parts/Page.tsx';
 import { clockTime, millis, useNow } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { Chart } from './Chart.tsx';
-import { type Measurement, measurements } from './measurements.ts';
 
 const MINUTES = 60;
 const MINUTE = 60_000;
@@ -26,7 +28,7 @@ export function OverviewPage() {
       <h2>{texts.overview.lastHour}</h2>
       <div className="charts">
         <Jobs />
-        <Measured />
+        <Activity />
       </div>
     </Page>
   );
@@ -54,7 +56,7 @@ function Nodes() {
           groups={grouped(items, ({ driver }) => driver, 'driver')}
         />
         <Groups title={texts.nodes.vendor} all={items.length} groups={grouped(items, vendorOf, 'vendor')} />
-        <Groups title={texts.overview.firmware} all={items.length} groups={grouped(items, firmwareOf, null)} />
+        <Groups title={texts.overview.firmware} all={items.length} groups={grouped(items, firmwareOf, 'firmware')} />
       </div>
     </section>
   );
@@ -70,7 +72,7 @@ interface Group {
 /** How many groups are shown: the largest. */
 const MOST_GROUPS = 12;
 
-function grouped(nodes: readonly Node[], keyOf: (node: Node) => string, filter: string | null): Group[] {
+function grouped(nodes: readonly Node[], keyOf: (node: Node) => string, filter: string): Group[] {
   const counts = new Map<string, number>();
   for (const node of nodes) {
     const key = keyOf(node);
@@ -82,14 +84,8 @@ function grouped(nodes: readonly Node[], keyOf: (node: Node) => string, filter: 
     .map(([key, count]) => ({
       name: key || texts.overview.notEntered,
       count,
-      link: filter === null || key === '' ? null : `/nodes?${filter}=${encodeURIComponent(key)}`,
+      link: key === '' ? null : `/nodes?${filter}=${encodeURIComponent(key)}`,
     }));
-}
-
-/** Returns the version that the operator has entered, as `discover` reports it. */
-function firmwareOf({ properties }: Node): string {
-  const firmware = properties?.firmware;
-  return typeof firmware === 'string' ? firmware : '';
 }
 
 function Groups({ title, all, groups }: { title: string; all: number; groups: readonly Group[] }) {
@@ -156,31 +152,38 @@ function oldest(jobs: readonly Job[]): number | null {
   return ended.length === 0 ? null : ended.reduce((least, time) => Math.min(least, time));
 }
 
-/** What the contract keeps no record of: it is measured while the page is open. */
-function Measured() {
-  useChanges(measurements);
-  useEffect(() => measurements.start(), []);
-  const { items, began, refused } = measurements;
-  const times = items.map(({ at }) => at);
-  const line = (
-    name: string,
-    colour: string,
-    key: Exclude<keyof Measurement, 'at'>,
-    unit: (value: string) => string,
-  ) => {
-    const values = items.map((item) => item[key]);
-    return { name, colour, values, text: last(values, unit) };
+/** Milliseconds between two readings of the activity, whose last minute is still going on. */
+const ACTIVITY_INTERVAL = 10_000;
+
+/** Calls, locks and the latency of BMCs, as the replica that answers has counted them. */
+function Activity() {
+  const { items, complete } = useLive(liveNodes);
+  const { data, error } = useQuery(InfoService.method.getActivity, {}, { refetchInterval: ACTIVITY_INTERVAL });
+  if (data === undefined) {
+    return error === null ? <p role="status">{texts.loading}</p> : <Message kind="error">{error.rawMessage}</Message>;
+  }
+  const { host, since, minutes } = data;
+  const times = minutes.map(({ startTime }) => (millis(startTime) ?? 0) / 1000);
+  const first = millis(since) ?? 0;
+  const source = texts.overview.countedBy(host, first > Date.now() - MINUTES * MINUTE ? clockTime(first) : null);
+  const total = (name: string, colour: string, key: 'calls' | 'failedCalls' | 'lockConflicts') => {
+    const values = minutes.map((minute) => minute[key]);
+    return { name, colour, values, text: inAll(values, true) };
   };
-  const since = texts.overview.measured(clockTime(began || Date.now()));
-  const source = refused === null ? `${texts.overview.fromMetrics} ${since}` : texts.overview.noMetrics(refused);
+  const latency = (name: string, colour: string, key: 'bmcMean' | 'bmcP95') => {
+    const values = minutes.map((minute) => milliseconds(minute[key]));
+    return { name, colour, values, text: last(values, texts.overview.ms) };
+  };
+  const locked = complete ? items.filter((node) => isIn(node, 'locked')).length : null;
+  const lockedAt = minutes.map(({ lockedNodes }) => lockedNodes ?? null);
   return (
     <>
       <Chart
         title={texts.overview.calls}
         times={times}
         series={[
-          line(texts.overview.allCalls, '--accent', 'calls', texts.overview.perMinute),
-          line(texts.overview.failed, '--bad', 'failures', texts.overview.perMinute),
+          total(texts.overview.allCalls, '--accent', 'calls'),
+          total(texts.overview.failed, '--bad', 'failedCalls'),
         ]}
         source={source}
       />
@@ -188,22 +191,28 @@ function Measured() {
         title={texts.locks.title}
         times={times}
         series={[
-          line(texts.overview.locked, '--accent', 'locked', texts.overview.plain),
-          line(texts.overview.conflicts, '--bad', 'lockConflicts', texts.overview.perMinute),
+          {
+            name: texts.overview.locked,
+            colour: '--accent',
+            values: lockedAt,
+            text: locked === null ? texts.loading : texts.count(locked),
+          },
+          total(texts.overview.conflicts, '--bad', 'lockConflicts'),
         ]}
-        source={refused === null ? source : `${since} ${source}`}
+        source={`${source} ${texts.overview.ofAllReplicas}`}
       />
       <Chart
         title={texts.overview.latency}
         times={times}
-        series={[
-          line(texts.overview.mean, '--accent', 'bmcMean', texts.overview.ms),
-          line(texts.overview.most, '--warn', 'bmcMost', texts.overview.ms),
-        ]}
+        series={[latency(texts.overview.mean, '--accent', 'bmcMean'), latency(texts.overview.most, '--warn', 'bmcP95')]}
         source={source}
       />
     </>
   );
+}
+
+function milliseconds(duration: ActivityMinute['bmcMean']): number | null {
+  return duration === undefined ? null : durationMs(duration);
 }
 
 function inAll(counts: readonly number[], complete: boolean): string {

@@ -1,9 +1,8 @@
 import { Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-web';
-import { DriverService } from '../../../gen/passthru/v1/driver_pb.ts';
-import { JobService } from '../../../gen/passthru/v1/job_pb.ts';
-import { NodeService } from '../../../gen/passthru/v1/node_pb.ts';
+import { InfoService } from '../../../gen/passthru/v1/info_pb.ts';
 import { Emitter } from '../parts/emitter.ts';
+import { texts } from '../texts.ts';
 import {
   type Credentials,
   forgetCredentials,
@@ -22,10 +21,7 @@ export type SessionState =
   | { status: 'login'; scheme: Scheme; problem: string | null }
   /** Known, but without a role. */
   | { status: 'refused'; problem: string }
-  | { status: 'ready'; role: Role; scheme: Scheme | null };
-
-/** No driver has this name, so that no node of it can be enrolled. */
-const NO_DRIVER = '(none)';
+  | { status: 'ready'; name: string; role: Role; scheme: Scheme | null };
 
 /** Milliseconds until a service that cannot be reached is tried again. */
 const RETRY_INTERVAL = 1000;
@@ -59,8 +55,8 @@ class Session extends Emitter {
   async start(): Promise<void> {
     this.#set({ status: 'checking' });
     try {
-      await createClient(DriverService, this.transport).listDrivers({ pageSize: 1 });
-      this.#set({ status: 'ready', role: await this.#findRole(), scheme: this.#scheme });
+      const { name, role } = await createClient(InfoService, this.transport).getCaller({});
+      this.#set({ status: 'ready', name, role: role as Role, scheme: this.#scheme });
     } catch (thrown) {
       const error = ConnectError.from(thrown);
       if (error.code === Code.Unauthenticated) return this.#askFor(error);
@@ -99,29 +95,6 @@ class Session extends Emitter {
     this.#set({ status: 'login', scheme, problem });
   }
 
-  /**
-   * Finds the caller's role by two requests that are refused either way and change nothing: for their content where the role
-   * suffices, else for the role. The contract has no call that tells it.
-   */
-  async #findRole(): Promise<Role> {
-    if (this.#scheme === null) return 'admin';
-    if (await this.#mayDo(() => createClient(NodeService, this.transport).createNode({ node: { driver: NO_DRIVER } })))
-      return 'admin';
-    if (await this.#mayDo(() => createClient(JobService, this.transport).cancelJob({}))) return 'operator';
-    return 'reader';
-  }
-
-  async #mayDo(request: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await request();
-      return true;
-    } catch (thrown) {
-      const { code } = ConnectError.from(thrown);
-      if (code === Code.Unavailable || code === Code.Unknown) throw thrown;
-      return code !== Code.PermissionDenied;
-    }
-  }
-
   /** Shows the login when the credentials of a running session are no longer accepted. */
   #noticeExpiry(): Interceptor {
     return (next) => async (request) => {
@@ -148,4 +121,11 @@ const RANKS: Readonly<Record<Role, number>> = { reader: 0, operator: 1, admin: 2
 /** Whether the caller has `role` or a higher one. */
 export function hasRole(state: SessionState, role: string): boolean {
   return state.status === 'ready' && RANKS[state.role] >= (RANKS[role as Role] ?? RANKS.admin);
+}
+
+/** Returns why the caller may not end what `owner` began; null when they may: operators end their own, admins everything. */
+export function notOwner(state: SessionState, owner: string): string | null {
+  if (!hasRole(state, 'operator')) return texts.needsRole('operator');
+  const isOwner = state.status === 'ready' && state.name === owner;
+  return isOwner || hasRole(state, 'admin') ? null : texts.needsOwner(owner);
 }
