@@ -6,8 +6,24 @@ export interface MessageParts {
   message: string;
 }
 
+/** Bounds the memory for ids, which senders choose; those of a fleet are few. */
+const MAX_KNOWN = 1000;
+const MAX_LENGTH = 200;
+const known = new Map<string, MessageParts>();
+
 /** Returns the parts of a message id. BMCs leave out the version, or the registry. */
 export function messageParts(id: string): MessageParts {
+  let parts = known.get(id);
+  if (parts !== undefined) return parts;
+  parts = split(id);
+  if (id.length <= MAX_LENGTH) {
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(id, parts);
+  }
+  return parts;
+}
+
+function split(id: string): MessageParts {
   const segments = id.split('.');
   const isNumber = (segment: string) => /^\d+$/.test(segment);
   const version = segments.findIndex(isNumber);

@@ -18,28 +18,30 @@ export function readBmcTime(value: unknown): Date | null {
     return toDate(number < LEAST_MILLISECONDS ? number * 1000 : number);
   }
   if (typeof value !== 'string') return null;
-  const [, year, month, day, hour, minute, second = '0', fraction = '', zone = 'Z'] = TIME.exec(value.trim()) ?? [];
-  if (year === undefined) return null;
-  const [years, months, days, hours, minutes] = [year, month, day, hour, minute].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
+  const match = TIME.exec(value.trim());
+  if (match === null) return null;
+  const [year, month, day, hour, minute] = [
+    Number(match[1]),
+    Number(match[2]),
+    Number(match[3]),
+    Number(match[4]),
+    Number(match[5]),
   ];
-  // A leap second counts as the one before it.
-  const seconds = Math.min(59, Number(second));
-  if (years < 1 || hours > 23 || minutes > 59 || Number(second) > 60) return null;
+  const second = Number(match[6] ?? 0);
+  if (year < 1 || hour > 23 || minute > 59 || second > 60) return null;
+  const fraction = Number((match[7] ?? '').padEnd(3, '0').slice(0, 3));
   const utc = new Date(0);
-  utc.setUTCFullYear(years, months - 1, days);
-  utc.setUTCHours(hours, minutes, seconds, Number(fraction.padEnd(3, '0').slice(0, 3)));
+  utc.setUTCFullYear(year, month - 1, day);
   // The 31st of February is none.
-  if (utc.getUTCMonth() !== months - 1 || utc.getUTCDate() !== days) return null;
-  const offset = offsetMinutes(zone);
-  return offset === null ? null : toDate(utc.getTime() - offset * 60_000);
+  if (utc.getUTCMonth() !== month - 1 || utc.getUTCDate() !== day) return null;
+  // A leap second counts as the one before it.
+  const time = utc.getTime() + ((hour * 60 + minute) * 60 + Math.min(59, second)) * 1000 + fraction;
+  const offset = offsetMinutes(match[8] ?? 'Z');
+  return offset === null ? null : toDate(time - offset * 60_000);
 }
 
 function offsetMinutes(zone: string): number | null {
+  if (zone === 'Z') return 0;
   const [, sign, hours, minutes = '0'] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
   if (sign === undefined) return 0;
   if (Number(hours) > 15 || Number(minutes) > 59) return null;

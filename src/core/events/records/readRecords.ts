@@ -16,6 +16,9 @@ const RAW_DEPTH = 28;
 const RAW_BYTES = 32 * 1024;
 const REPORT_BYTES = 256 * 1024;
 
+/** How many bytes of what is kept a character of a body can become: in UTF-8, as a number written out, or masked. */
+const LARGEST_GROWTH = 8;
+
 /** The maximum lengths of a record's texts, in bytes. */
 const ID_BYTES = 256;
 const URI_BYTES = 1024;
@@ -36,8 +39,11 @@ export function parseEventBody(text: string): EventRecord[] {
   // Some firmware begins its text with a byte order mark, and ends it as C does.
   const document = parse(text) ?? parse(text.replace(/^\ufeff/, '').replace(/[\0\s]+$/, ''));
   if (document === undefined) throw unreadable('must be JSON');
-  if (nestsDeeperThan(document, BODY_DEPTH)) throw unreadable(`must nest at most ${BODY_DEPTH} arrays and objects`);
-  return readEventRecords(document);
+  if (nestsDeeperThan(document, RAW_DEPTH)) {
+    if (nestsDeeperThan(document, BODY_DEPTH)) throw unreadable(`must nest at most ${BODY_DEPTH} arrays and objects`);
+    return readEventRecords(document);
+  }
+  return readEventRecords(document, text.length * LARGEST_GROWTH > RAW_BYTES);
 }
 
 function parse(text: string): Json | undefined {
@@ -51,29 +57,30 @@ function parse(text: string): Json | undefined {
 /**
  * Returns the records of a document: of an envelope (`Events`, or `Alerts` of older firmware), a single record or log entry, a
  * metric report, a link to a record, or a list of these. An envelope may be empty.
+ * @param mayExceed whether a record in it may be larger or deeper than what is kept
  * @throws kind `invalid_argument` when it is none of these
  */
-export function readEventRecords(document: Json): EventRecord[] {
-  if (Array.isArray(document)) return document.flatMap((item) => readOne(item));
-  return readOne(document);
+export function readEventRecords(document: Json, mayExceed = true): EventRecord[] {
+  if (Array.isArray(document)) return document.flatMap((item) => readOne(item, mayExceed));
+  return readOne(document, mayExceed);
 }
 
-function readOne(document: Json): EventRecord[] {
+function readOne(document: Json, mayExceed: boolean): EventRecord[] {
   if (!isJsonObject(document)) throw unreadable('must be an object, or a list of objects');
   const fields = fold(document);
   const list = fields.get('events') ?? fields.get('alerts');
-  if (Array.isArray(list)) return list.map((item) => readRecord(item));
-  if (isJsonObject(list)) return [readRecord(list)];
+  if (Array.isArray(list)) return list.map((item) => readRecord(item, mayExceed));
+  if (isJsonObject(list)) return [readRecord(list, mayExceed)];
   if (isReport(fields)) return [readReport(document)];
-  if (isLink(fields) || isRecord(fields)) return [readRecord(document)];
+  if (isLink(fields) || isRecord(fields)) return [readRecord(document, mayExceed)];
   throw unreadable('must have Events or Alerts, or be a record, a log entry, a metric report or a link to one');
 }
 
 /** Returns the record in an item of an envelope. */
-function readRecord(item: Json): EventRecord {
+function readRecord(item: Json, mayExceed: boolean): EventRecord {
   if (!isJsonObject(item) && typeof item !== 'string') throw unreadable('must have an object for each event');
   // Where a record should be, some put its text.
-  const { raw, cut } = toRaw(isJsonObject(item) ? item : { Message: item }, RAW_BYTES);
+  const { raw, cut } = toRaw(isJsonObject(item) ? item : { Message: item }, RAW_BYTES, mayExceed);
   const fields = fold(raw);
   const isWhole = { value: !cut };
   const text = (bytes: number, ...names: string[]) => bounded(textOf(fields, ...names), bytes, isWhole);
@@ -93,12 +100,13 @@ function readRecord(item: Json): EventRecord {
     truncated: false,
     reference: isLink(fields) ? bounded(textOf(fields, '@odata.id'), URI_BYTES, isWhole) : null,
   };
-  return { ...record, truncated: !isWhole.value };
+  record.truncated = !isWhole.value;
+  return record;
 }
 
 /** Returns the record of a metric report, whose values are in `raw`. */
 function readReport(document: JsonObject): EventRecord {
-  const { raw, cut } = toRaw(document, REPORT_BYTES);
+  const { raw, cut } = toRaw(document, REPORT_BYTES, true);
   const fields = fold(raw);
   const isWhole = { value: !cut };
   const id = textOf(fields, 'id');
@@ -135,9 +143,10 @@ function isLink(fields: Fields): boolean {
 }
 
 /** Returns what is kept of a record: without secrets, and of bounded size and depth. */
-function toRaw(record: JsonObject, bytes: number): { raw: JsonObject; cut: boolean } {
+function toRaw(record: JsonObject, bytes: number, mayExceed: boolean): { raw: JsonObject; cut: boolean } {
   const masked = maskSecrets(record);
-  if (!nestsDeeperThan(masked, RAW_DEPTH) && !isLongerThan(masked, bytes)) return { raw: masked, cut: false };
+  const exceeds = mayExceed && (nestsDeeperThan(masked, RAW_DEPTH) || isLongerThan(masked, bytes));
+  if (!exceeds) return { raw: masked, cut: false };
   return { raw: cutDocument(masked, bytes, RAW_DEPTH), cut: true };
 }
 
