@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Activity, type ActivityMinute, bmcQuantile, mergeActivities } from '../../src/core/activity.ts';
 import { ActivityHistory } from '../../src/core/activityHistory.ts';
-import { createCore } from '../../src/core/create.ts';
-import { silentLogger } from '../../src/core/logger.ts';
-import { GatedHardware, nodeCall, openMemoryStore, operator } from './harness.ts';
+import { PassthruError } from '../../src/core/errors.ts';
+import { nodeCall, openMemoryStore, operator, startCore, startCoreOn } from './harness.ts';
 
 const MINUTE = 60_000;
 /** Within a minute. */
@@ -128,13 +127,7 @@ test('the histories of several processes add up, except for the locked nodes, wh
 });
 
 test.each([false, true])('a core counts its calls, failures and locks (shared store: %s)', async (shared) => {
-  const store = await openMemoryStore(shared);
-  const hardware = new GatedHardware();
-  const core = await createCore({
-    ...{ store, hardwareTypes: [hardware.hardwareType], host: 'host-a', log: silentLogger },
-    settings: { lockedRetryAttempts: 1, lockedRetryInterval: 20, maxLockWait: 60_000, workers: 4 },
-  });
-  for (const name of ['n1', 'n2']) await core.nodes.create({ name, driver: 'gated' }, operator);
+  const { core, store, hardware } = await startCore(['n1', 'n2'], { lockedRetryAttempts: 1 }, shared);
   const { signal } = new AbortController();
   await core.nodes.lock('n2', { holder: null, lockWait: 0, caller: operator, signal });
   const call = core.callNodeMethod(nodeCall('exclusive'));
@@ -148,6 +141,18 @@ test.each([false, true])('a core counts its calls, failures and locks (shared st
   const sum = (key: 'calls' | 'failedCalls' | 'lockConflicts') =>
     activity.minutes.reduce((total, minute) => total + minute[key], 0);
   expect([sum('calls'), sum('failedCalls'), sum('lockConflicts')]).toEqual([3, 2, 1]);
+  await core.shutdown(0);
+  await store.close();
+});
+
+test('a core tells what it has counted while its store cannot be reached', async () => {
+  const store = await openMemoryStore(true);
+  const { core } = await startCoreOn(store, 'host-a');
+  await expect(core.callNodeMethod(nodeCall('exclusive'))).rejects.toThrow('could not be found');
+  store.countReserved = () => Promise.reject(new PassthruError('store_unavailable', 'away'));
+  const activity = await core.activity();
+  expect(totalOf(activity, 'calls')).toBe(1);
+  expect(activity.minutes.at(-1)).toMatchObject({ lockedNodes: null });
   await core.shutdown(0);
   await store.close();
 });
