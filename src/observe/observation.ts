@@ -54,6 +54,7 @@ export async function createObservation(
 ): Promise<Observation> {
   const metrics = createMetrics(dropped, workers);
   const activity = new ActivityHistory();
+  workers?.onReport('activity', async () => activity.report());
   const records = audit === null ? null : createAudit(audit);
   const tracing = await startTracing(config, log);
   let listener: MetricsListener | null = null;
@@ -104,10 +105,11 @@ export async function createObservation(
   };
 }
 
-/** Reports the activity of `core` to the other workers, and returns a function that returns that of all. */
+/** Returns a function that returns the activity of all workers. */
 function activityOfAll(core: Core, workers: WorkerReports): () => Promise<Activity> {
-  workers.onReport('activity', () => core.activity());
   return async () => {
+    // What it notes of this moment is in the report of this worker.
+    await core.activity();
     const { reports } = await workers.collectReports('activity');
     return mergeActivities(reports.map(({ content }) => content as Activity));
   };
