@@ -79,10 +79,11 @@ describe('the login of the console', needs(chromium === null ? 'Chromium' : null
     ['ann', 'admin'],
     ['olga', 'operator'],
     ['rita', 'reader'],
-  ])('shows the role of %s: %s', async (user, role) => {
+  ])('shows the name and the role of %s: %s', async (user, role) => {
     await using service = await basicService();
     const { page, close } = await logIn(service, user);
     await page.getByText(`Role: ${role}`).waitFor();
+    await page.getByRole('banner').getByText(user, { exact: true }).waitFor();
     await close();
   });
 

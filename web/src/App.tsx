@@ -98,7 +98,11 @@ function Who() {
   if (state.status !== 'ready') return null;
   return (
     <div className="who">
-      {state.scheme !== null && <span className="name">{state.name}</span>}
+      {state.scheme !== null && (
+        <span className="name" title={state.name}>
+          {state.name}
+        </span>
+      )}
       <span>{texts.session.role(state.role)}</span>
       {state.scheme !== null && state.scheme !== 'certificate' && (
         <button type="button" className="quiet" onClick={() => session.logOut()}>
