@@ -237,7 +237,7 @@ async function storm(posts: Child, destinations: readonly string[], note: Note):
     const kind = connectsAnew ? 'anew' : 'kept';
     const others = posts.ask<Posted>('post', {
       ...{ destinations: destinations.slice(1), connections: 1, seconds: null, posts: null, pause: 400, connectsAnew },
-      name: `others-${kind}`,
+      name: `others${kind}`,
     } satisfies Load);
     await sleep(ROUND * 1000);
     const stormer = await Child.start('posts.ts');
@@ -251,7 +251,7 @@ async function storm(posts: Child, destinations: readonly string[], note: Note):
         pause: 0,
         connectsAnew,
       },
-      name: `storm-${kind}`,
+      name: `storm${kind}`,
     } satisfies Load);
     const ended = Date.now();
     await posts.ask('stop');
