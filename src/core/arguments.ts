@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type FieldViolation, PassthruError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
+import { findReservedName, RESERVED_NAME } from './reservedName.ts';
 
 const BOOLEAN_WORDS = new Map<string, boolean>([
   ...['1', 't', 'true', 'on', 'y', 'yes'].map((word) => [word, true] as const),
@@ -38,8 +39,11 @@ export function argumentsParser<S extends z.ZodObject>(method: string, schema: S
   return (raw) => {
     const given = inherits || holdsNull(raw) ? withoutNulls(raw) : raw;
     const outcome = schema.safeParse(given, options);
-    if (outcome.success) return outcome.data;
-    throw invalidArguments(method, outcome.error);
+    if (!outcome.success) throw invalidArguments(method, outcome.error);
+    // Where any name is allowed, the schema has dropped it.
+    const reserved = findReservedName(raw);
+    if (reserved !== null) throw reservedName(method, shorten(reserved.join('.')));
+    return outcome.data;
   };
 }
 
@@ -54,6 +58,13 @@ function withoutNulls(raw: JsonObject): JsonObject {
     if (value !== null) present[key] = value;
   }
   return present;
+}
+
+function reservedName(method: string, path: string): PassthruError {
+  const description = `must have another name than ${RESERVED_NAME}`;
+  return new PassthruError('invalid_argument', `Method ${method}: argument '${path}' ${description}`, {
+    violations: [{ field: `arguments.${path}`, description }],
+  });
 }
 
 function invalidArguments(method: string, error: z.ZodError): PassthruError {

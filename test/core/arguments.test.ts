@@ -28,6 +28,25 @@ test('reports every invalid argument, without quoting a value of the wrong type'
   );
 });
 
+test('refuses the name __proto__ wherever names are free, which a schema would drop, and takes all others', () => {
+  const schema = z.looseObject({ map: z.record(z.string(), z.json()).optional(), any: z.unknown().optional() });
+  const parse = (json: string) => argumentsParser('m', schema)(JSON.parse(json));
+  for (const [json, path] of [
+    ['{"__proto__": "x"}', '__proto__'],
+    ['{"map": {"a": 1, "__proto__": 2}}', 'map.__proto__'],
+    ['{"any": [{"b": {"__proto__": null}}]}', 'any.0.b.__proto__'],
+  ] as const) {
+    expect(() => parse(json)).toThrow(
+      expect.objectContaining({
+        message: `Method m: argument '${path}' must have another name than __proto__`,
+        violations: [{ field: `arguments.${path}`, description: 'must have another name than __proto__' }],
+      }),
+    );
+  }
+  const fine = '{"constructor":1,"toString":{"hasOwnProperty":"x"},"map":{"valueOf":2,"__proto":3}}';
+  expect(JSON.parse(JSON.stringify(parse(fine)))).toEqual(JSON.parse(fine));
+});
+
 test.each([
   [null, 'None'],
   [true, 'True'],
