@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { typeOf, typesOf } from '../core/argumentTypes.ts';
 import { findInexactNumber } from '../core/exactNumbers.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { readFault } from '../core/readFault.ts';
@@ -134,25 +135,4 @@ const IN_WORDS: Readonly<Record<string, string>> = {
 /** Returns the given text for a message, in quotes and shortened; `@FILE` is not resolved, since the file may hold a secret. */
 export function visibleValue(given: string): string {
   return given.length > 60 ? `${JSON.stringify(given.slice(0, 60))}…` : JSON.stringify(given);
-}
-
-/** Returns the JSON Schema types that `schema` allows; empty when it does not say. */
-export function typesOf(schema: Json | undefined): string[] {
-  if (!isJsonObject(schema)) return [];
-  const { type } = schema;
-  if (typeof type === 'string') return [type];
-  if (Array.isArray(type)) return type.filter((name) => typeof name === 'string');
-  if (Array.isArray(schema.enum)) return schema.enum.map(typeOf);
-  if (schema.const !== undefined) return [typeOf(schema.const)];
-  const choices = schema.anyOf ?? schema.oneOf;
-  if (!Array.isArray(choices)) return [];
-  const types = choices.map(typesOf);
-  // An alternative that allows anything allows a string.
-  return types.some((names) => names.length === 0) ? [] : types.flat();
-}
-
-/** Returns the JSON Schema type of `value`; `number` for integers too. */
-export function typeOf(value: Json): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'array' : typeof value;
 }

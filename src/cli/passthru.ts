@@ -2,13 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { Attachment, CallNodeMethodResponse, Recording, VendorMethod } from '../../gen/passthru/v1/passthru_pb.ts';
 import { nearest } from '../config/problems.ts';
+import { typesOf } from '../core/argumentTypes.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { visible } from '../process/terminalText.ts';
 import { type Connection, printsListing, withConnection } from './connection.ts';
 import { CommandFailure, EXIT_STATUS, usageError } from './exitStatus.ts';
 import { transcriptLine } from './failure.ts';
 import { endWithJob, jobRecord, valueToJson } from './jobRecord.ts';
-import { readArguments, typesOf } from './keyValues.ts';
+import { readArguments } from './keyValues.ts';
 import { listedArguments, missingArguments, requiredArguments } from './methodArguments.ts';
 import {
   type DurationMessage,

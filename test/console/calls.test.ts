@@ -185,6 +185,29 @@ describe('a call of the console', needs(chromium === null ? 'Chromium' : null), 
     expect(await field('tags 1').inputValue()).toBe('x');
   });
 
+  test('takes arguments of any name, but one that the service does not', async () => {
+    await open('trial-1', 'echo');
+    for (const [index, name] of ['constructor', 'toString', '__proto__'].entries()) {
+      await button('Add a member').click();
+      await field(`Name ${index + 1}`).fill(name);
+      await field(name).fill(String(index));
+    }
+    await call();
+    const fault = page.getByText('must have another name than __proto__', { exact: true });
+    await fault.waitFor();
+    expect(await outcome().count()).toBe(0);
+    await field('Name 3').fill('valueOf');
+    await call();
+    expect(await rawResult()).toEqual({ constructor: 0, toString: 1, valueOf: 2 });
+    await page.getByRole('tab', { name: 'JSON', exact: true }).click();
+    await field('Arguments as JSON').fill('{"a": {"__proto__": 1}}');
+    await call();
+    await page.getByRole('listitem').filter({ hasText: 'a.__proto__ must have another name than' }).waitFor();
+    await field('Arguments as JSON').fill('{"a": {"constructor": 1}, "toString": "t"}');
+    await call();
+    await expect.poll(rawResult).toEqual({ a: { constructor: 1 }, toString: 't' });
+  });
+
   test('has lines to copy that make the same call', async () => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await open('trial-1', 'everything');

@@ -7,7 +7,7 @@ import { needs } from '../needs.ts';
 const CALL: LineOptions = {
   origin: 'http://10.0.0.1:6385',
   scheme: null,
-  node: 'rack-1',
+  target: { kind: 'node', name: 'rack-1', uuid: '11111111-1111-4111-8111-111111111111' },
   method: 'create_subscription',
   httpMethod: 'POST',
   arguments: { Destination: 'https://listener.example/events' },
@@ -78,7 +78,8 @@ describe('the lines for a shell', () => {
 
   test('show every character that they hold: none hides or turns what a reader sees', () => {
     const hostile = 'a\u202eb\u001b[2Kc\u0007\u2028d\u0085e\ufefff';
-    const given = { ...CALL, method: hostile, node: hostile, arguments: { Destination: hostile, [hostile]: hostile } };
+    const target = { ...CALL.target, name: hostile };
+    const given = { ...CALL, target, method: hostile, arguments: { Destination: hostile, [hostile]: hostile } };
     for (const program of PROGRAMS) expect(commandLine(program, given)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
   });
 
@@ -136,19 +137,36 @@ describe('the lines for a shell', () => {
     // Ironic's client reads a text that is JSON as JSON.
     expect(wordsOf(line('baremetal', { text: '5', n: 5 })!)).toEqual(expect.arrayContaining(['text="5"', 'n=5']));
     expect(line('baremetal', { 'a=b': 'c' })).toBeNull();
-    expect(wordsOf(commandLine('passthru', { ...CALL, node: '-x' })!).slice(-3)).toEqual([
+    expect(wordsOf(commandLine('passthru', { ...CALL, target: { ...CALL.target, name: '-x' } })!).slice(-3)).toEqual([
       '--',
       '-x',
       'create_subscription',
     ]);
   });
 
+  test("call the methods of a driver, but by Ironic's client, which cannot print what they return", () => {
+    const call = { ...CALL, target: { kind: 'driver', name: 'redfish' }, method: 'discover' } as const;
+    const lines = PROGRAMS.map((program) => commandLine(program, call));
+    expect(lines).toEqual([
+      expect.stringContaining('/v1/drivers/redfish/vendor_passthru?method=discover'),
+      null,
+      expect.stringMatching(/"driver":"redfish".* passthru\.v1\.PassthruService\/CallDriverMethod$/),
+      expect.stringMatching(/ driver passthru call .* redfish discover$/),
+    ]);
+  });
+
   test('put the texts of a GET into the query, and other values into the body', () => {
-    const get = { ...CALL, httpMethod: 'GET', node: 'a b', method: 'm' };
+    const get = { ...CALL, httpMethod: 'GET', target: { ...CALL.target, name: 'a b' }, method: 'm' };
     expect(wordsOf(commandLine('curl', { ...get, arguments: { id: 'x&y=z' } })!).at(-1)).toBe(
       'http://10.0.0.1:6385/v1/nodes/a%20b/vendor_passthru?method=m&id=x%26y%3Dz',
     );
     expect(wordsOf(commandLine('curl', { ...get, arguments: { id: 5 } })!)).toContain('{"id":5}');
     expect(commandLine('curl', { ...get, attach: true })).toContain('-o attachment');
+    // Ironic's client sends no arguments with these verbs.
+    for (const httpMethod of ['GET', 'DELETE']) {
+      const call = { ...get, httpMethod };
+      expect(wordsOf(commandLine('baremetal', { ...call, arguments: { id: 'x&y' } })!).at(-1)).toBe('m?id=x%26y');
+      expect(commandLine('baremetal', { ...call, arguments: { id: 5 } })).toBeNull();
+    }
   });
 });

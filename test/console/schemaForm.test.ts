@@ -76,7 +76,8 @@ test('a member by the name of an inherited one is a member', () => {
   const object = withMember({}, '__proto__', 'x');
   expect(Object.keys(object)).toEqual(['__proto__']);
   expect(Object.getPrototypeOf(object)).toBe(Object.prototype);
-  expect(said(object as never, { properties: {}, additionalProperties: false })).toEqual([
-    ['__proto__', 'is not allowed; none are'],
-  ]);
+  for (const schema of [{}, { properties: {}, additionalProperties: false }, { additionalProperties: {} }])
+    expect(said(object as never, schema)).toEqual([['__proto__', 'must have another name than __proto__']]);
+  expect(said({ list: [{ deep: object }] } as never, {}).map(([path]) => path)).toEqual(['list.0.deep.__proto__']);
+  expect(said({ constructor: 1, toString: { valueOf: 2 } } as never, {})).toEqual([]);
 });

@@ -1,5 +1,13 @@
 /** A driver for the tests of the console: arguments of every kind, results and errors of every form, and names that are attacks. */
-import { Attachment, defineMethod, type HardwareType, type NodeTask, PassthruError, z } from '../../src/driver.ts';
+import {
+  Attachment,
+  type DriverTask,
+  defineMethod,
+  type HardwareType,
+  type NodeTask,
+  PassthruError,
+  z,
+} from '../../src/driver.ts';
 
 /** Texts that would run as script, or break the page, where one is taken for markup. */
 export const HOSTILE = [
@@ -17,9 +25,10 @@ export default function trial(): HardwareType {
   return {
     name: 'trial',
     vendorInterfaces: [
-      { name: 'trial', methods: [everything, echo, fail, refused, report, many, restricted, slow] },
+      { name: 'trial', methods: [everything, echo, fail, refused, report, many, restricted, slow, typed, started] },
       { name: 'silent', methods: [] },
     ],
+    driverMethods: [ofDriver, restrictedOfDriver],
     properties: {
       trial_address: 'Address of the machine. Required.',
       trial_password: 'Password. Optional.',
@@ -65,7 +74,10 @@ const echo = defineMethod({
   requireExclusiveLock: false,
   arguments: z.looseObject({}),
   result: z.unknown(),
-  handler: async (_task: NodeTask, given) => given as never,
+  async handler(task: NodeTask, given) {
+    receive(task, given);
+    return given as never;
+  },
 });
 
 const text = z.object({ text: z.string() });
@@ -155,4 +167,70 @@ const slow = defineMethod({
       if (step === 'fail') throw new PassthruError('bmc_failed', 'The machine gave up');
     }
   },
+});
+
+/** What `typed`, `started`, `echo` and the methods of the driver were called with, in order. */
+export const received: { method: string; httpMethod: string; arguments: unknown }[] = [];
+
+function receive({ method, httpMethod }: NodeTask | DriverTask, given: unknown): void {
+  received.push({ method, httpMethod, arguments: given });
+}
+
+const kinds = z.object({
+  text: z.string().optional(),
+  other: z.string().optional(),
+  number: z.number().optional(),
+  flag: z.boolean().optional(),
+  list: z.array(z.json()).optional(),
+  nested: z.record(z.string(), z.json()).optional(),
+  password: z.string().optional(),
+});
+
+const typed = defineMethod({
+  name: 'typed',
+  httpMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+  description: 'Takes a value of each type.',
+  requireExclusiveLock: false,
+  arguments: kinds,
+  result: z.unknown(),
+  async handler(task: NodeTask, given) {
+    receive(task, given);
+    return given as never;
+  },
+});
+
+const started = defineMethod({
+  name: 'started',
+  httpMethods: ['POST', 'PUT'],
+  description: 'Takes a value of each type, and starts a job.',
+  requireExclusiveLock: false,
+  async: true,
+  arguments: kinds,
+  result: z.unknown(),
+  async handler(task: NodeTask, given) {
+    receive(task, given);
+    return null;
+  },
+});
+
+const ofDriver = defineMethod({
+  name: 'of_driver',
+  httpMethods: ['GET', 'POST'],
+  description: 'Takes a value of each type, without a node.',
+  arguments: kinds,
+  result: z.unknown(),
+  async handler(task: DriverTask, given) {
+    receive(task, given);
+    return given as never;
+  },
+});
+
+const restrictedOfDriver = defineMethod({
+  name: 'restricted_of_driver',
+  httpMethods: ['POST'],
+  description: 'For admins, without a node.',
+  role: 'admin',
+  arguments: z.object({}),
+  result: z.null(),
+  handler: async (_task: DriverTask) => null,
 });

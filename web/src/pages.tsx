@@ -20,6 +20,8 @@ const EditPage = lazy(async () => ({ default: (await import('./nodes/EditPage.ts
 const EnrolPage = lazy(async () => ({ default: (await import('./nodes/EnrolPage.tsx')).EnrolPage }));
 const NodePage = lazy(async () => ({ default: (await import('./nodes/NodePage.tsx')).NodePage }));
 const OverviewPage = lazy(async () => ({ default: (await import('./overview/OverviewPage.tsx')).OverviewPage }));
+const DriversPage = lazy(async () => ({ default: (await import('./drivers/DriversPage.tsx')).DriversPage }));
+const DriverPage = lazy(async () => ({ default: (await import('./drivers/DriverPage.tsx')).DriverPage }));
 const EventsPage = lazy(async () => ({ default: (await import('./events/EventsPage.tsx')).EventsPage }));
 const SourcesPage = lazy(async () => ({ default: (await import('./events/SourcesPage.tsx')).SourcesPage }));
 const SourcePage = lazy(async () => ({ default: (await import('./events/SourcePage.tsx')).SourcePage }));
@@ -33,6 +35,8 @@ export const PAGES: readonly PageRoute[] = [
   { path: '/nodes/:node', component: NodePage },
   { path: '/nodes/:node/edit', component: EditPage },
   { path: '/jobs/:id', component: JobPage },
+  { path: '/drivers', name: texts.drivers.title, component: DriversPage },
+  { path: '/drivers/:driver', component: DriverPage },
   { path: '/events', name: texts.events.title, component: EventsPage },
   { path: '/events/sources', component: SourcesPage },
   { path: '/events/sources/:node', component: SourcePage },

@@ -1,8 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { type FormEvent, useId, useMemo, useRef, useState } from 'react';
-import type { Node } from '../../../gen/passthru/v1/node_pb.ts';
 import type { VendorMethod } from '../../../gen/passthru/v1/passthru_pb.ts';
-import { nodeTitle } from '../nodes/nodeState.ts';
 import { useChanges } from '../parts/emitter.ts';
 import { JsonView } from '../parts/JsonView.tsx';
 import { SubmitButton } from '../parts/SubmitButton.tsx';
@@ -18,10 +16,18 @@ import { FailureView } from './FailureView.tsx';
 import { violationsOf } from './failure.ts';
 import { JobOutcome } from './JobOutcome.tsx';
 import { TranscriptOf } from './TranscriptOf.tsx';
+import type { Target } from './target.ts';
 import { type CallState, useCall } from './useCall.ts';
 
-/** Calls a method on a node: its arguments, the call, and how it ended. */
-export function CallPanel({ node, method }: { node: Node; method: VendorMethod }) {
+interface CallPanelProps {
+  target: Target;
+  /** Whether no lock is in the way, as far as the page knows. */
+  isFree: boolean;
+  method: VendorMethod;
+}
+
+/** Calls a method of a node or a driver: its arguments, the call, and how it ended. */
+export function CallPanel({ target, isFree, method }: CallPanelProps) {
   useChanges(session);
   const form = useRef<HTMLFormElement>(null);
   const verbId = useId();
@@ -35,7 +41,7 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
   const [refused, setRefused] = useState<readonly Fault[]>([]);
   /** Whether faults are shown: not before someone has tried. */
   const [tried, setTried] = useState(false);
-  const calls = useCall(node.reservation === undefined);
+  const calls = useCall(isFree);
   const own = useMemo(() => faultsOf(args, schema), [args, schema]);
   const faults = tried ? [...own, ...refused] : [];
   const reason = useReason(method, calls.state, broken);
@@ -45,7 +51,7 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
     if (reason !== null) return;
     setTried(true);
     if (own.length > 0) return leadToFault();
-    const state = await calls.call({ node: node.uuid, method: method.name, httpMethod, arguments: args, record });
+    const state = await calls.call({ target, method: method.name, httpMethod, arguments: args, record });
     const violations = state.status === 'failed' ? violationsOf(state.failure, 'arguments') : [];
     setRefused(violations);
     if (violations.length > 0) leadToFault();
@@ -76,12 +82,12 @@ export function CallPanel({ node, method }: { node: Node; method: VendorMethod }
         </label>
         <SubmitButton reason={reason}>{texts.calls.call}</SubmitButton>
       </form>
-      <Outcome state={calls.state} node={nodeTitle(node)} onWait={calls.wait} onStop={calls.stopWaiting} />
+      <Outcome state={calls.state} node={target.name} onWait={calls.wait} onStop={calls.stopWaiting} />
       <CommandLines
         call={{
           origin: location.origin,
           scheme: session.state.status === 'ready' ? session.state.scheme : null,
-          node: nodeTitle(node),
+          target,
           method: method.name,
           httpMethod,
           arguments: args,

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { useQueryPart } from '../parts/address.ts';
 import { Tabs } from '../parts/Tabs.tsx';
 import { texts } from '../texts.ts';
-import { commandLine, type LineOptions, PROGRAMS, type Program } from './commandLines.ts';
+import { commandLine, type LineOptions, lineCredentials, PROGRAMS, type Program } from './commandLines.ts';
 
 /** The call as lines for a shell. */
 export function CommandLines({ call }: { call: LineOptions }) {
@@ -18,7 +18,7 @@ export function CommandLines({ call }: { call: LineOptions }) {
         tabs={PROGRAMS.map((program) => ({
           id: program,
           name: program,
-          content: <Line program={program} line={commandLine(program, call)} />,
+          content: <Line program={program} call={call} />,
         }))}
       />
       <p className="help">{texts.calls.linesHelp}</p>
@@ -26,11 +26,14 @@ export function CommandLines({ call }: { call: LineOptions }) {
   );
 }
 
-function Line({ program, line }: { program: Program; line: string | null }) {
+function Line({ program, call }: { program: Program; call: LineOptions }) {
   const [copied, setCopied] = useState<string | null>(null);
+  const line = commandLine(program, call);
   if (line === null) return <p>{texts.calls.noLine(program)}</p>;
+  const { variables, asksPassword } = lineCredentials(program, call.scheme);
   return (
     <div className="line">
+      {variables.length > 0 && <p className="help">{texts.calls.lineReads(variables, asksPassword)}</p>}
       {/* Scrolled by the keyboard as well. */}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled region has to take the focus */}
       <pre tabIndex={0}>{line}</pre>

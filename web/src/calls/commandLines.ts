@@ -1,8 +1,10 @@
 // Calls: the form of a vendor method, its outcome, and the same call in other programs.
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { typesOf } from '../../../src/core/argumentTypes.ts';
 import { isSecretName } from '../../../src/core/secretNames.ts';
-import { isObject, memberOf, resolve, typesOf } from '../schemaForm/schema.ts';
+import { isObject, memberOf } from '../schemaForm/schema.ts';
 import type { Scheme } from '../session/credentials.ts';
+import type { Target } from './target.ts';
 
 /** A call as every program has to make it. */
 export interface LineOptions {
@@ -10,7 +12,7 @@ export interface LineOptions {
   origin: string;
   /** How it asks its callers to authenticate; null when it does not. */
   scheme: Scheme | null;
-  node: string;
+  target: Target;
   method: string;
   httpMethod: string;
   arguments: JsonObject;
@@ -37,13 +39,72 @@ const ATTACHMENT = 'attachment';
  */
 export function commandLine(program: Program, options: LineOptions): string | null {
   const words = WORDS[program]({ ...options, arguments: withoutSecrets(options.arguments) });
-  // No argument of a program can hold NUL.
-  if (words === null || words.some((word) => typeof word === 'string' && word.includes('\0'))) return null;
+  // No argument of a program can hold NUL, or half of a character.
+  if (words === null || words.some((word) => typeof word === 'string' && (word.includes('\0') || !word.isWellFormed())))
+    return null;
   return words.map((word) => (typeof word === 'string' ? shellQuote(word) : word.source)).join(' ');
+}
+
+/** What a line takes from the environment, and whether its program asks for the password. */
+export interface LineCredentials {
+  variables: readonly string[];
+  asksPassword: boolean;
+}
+
+/** Returns what the line of `program` needs to authenticate. */
+export function lineCredentials(program: Program, scheme: Scheme | null): LineCredentials {
+  const { variables = [], asksPassword = false } = CREDENTIALS[program][scheme ?? 'none'] ?? {};
+  return { variables, asksPassword };
 }
 
 /** A word of a line: a text to quote, or source that the shell evaluates. */
 type Word = string | { source: string };
+
+/** How a program authenticates. */
+interface Credentials extends Partial<LineCredentials> {
+  words: readonly Word[];
+}
+
+/** Null for a scheme that the program does not know. Where a program reads a variable by itself, no other user sees its value. */
+const CREDENTIALS: Readonly<Record<Program, Readonly<Record<Scheme | 'none', Credentials | null>>>> = {
+  curl: {
+    none: { words: [] },
+    basic: { words: ['-u', { source: '"$PASSTHRU_USER"' }], variables: ['PASSTHRU_USER'], asksPassword: true },
+    keystone: { words: ['-H', { source: '"X-Auth-Token: $OS_TOKEN"' }], variables: ['OS_TOKEN'] },
+    bearer: { words: ['-H', { source: '"Authorization: Bearer $PASSTHRU_TOKEN"' }], variables: ['PASSTHRU_TOKEN'] },
+    certificate: { words: ['--cert', 'client.pem', '--key', 'client-key.pem'] },
+  },
+  baremetal: {
+    none: { words: ['--os-auth-type', 'none'] },
+    basic: { words: ['--os-auth-type', 'http_basic'], variables: ['OS_USERNAME', 'OS_PASSWORD'] },
+    keystone: { words: ['--os-auth-type', 'admin_token'], variables: ['OS_TOKEN'] },
+    bearer: null,
+    certificate: { words: ['--os-auth-type', 'none', '--os-cert', 'client.pem', '--os-key', 'client-key.pem'] },
+  },
+  grpcurl: {
+    none: { words: [] },
+    basic: {
+      words: [
+        '-H',
+        { source: '"Authorization: Basic $(printf %s "$PASSTHRU_USER:$PASSTHRU_PASSWORD" | base64 | tr -d \'\\n\')"' },
+      ],
+      variables: ['PASSTHRU_USER', 'PASSTHRU_PASSWORD'],
+    },
+    keystone: { words: ['-H', { source: '"X-Auth-Token: $OS_TOKEN"' }], variables: ['OS_TOKEN'] },
+    bearer: { words: ['-H', { source: '"Authorization: Bearer $PASSTHRU_TOKEN"' }], variables: ['PASSTHRU_TOKEN'] },
+    certificate: { words: ['-cert', 'client.pem', '-key', 'client-key.pem'] },
+  },
+  passthru: {
+    none: { words: [] },
+    basic: {
+      words: ['--user', { source: '"$PASSTHRU_USER"' }],
+      variables: ['PASSTHRU_USER', 'PASSTHRU_PASSWORD'],
+    },
+    keystone: { words: [], variables: ['PASSTHRU_TOKEN'] },
+    bearer: { words: [], variables: ['PASSTHRU_TOKEN'] },
+    certificate: { words: ['--cert-file', 'client.pem', '--key-file', 'client-key.pem'] },
+  },
+};
 
 const WORDS: Readonly<Record<Program, (options: LineOptions) => Word[] | null>> = {
   curl: curlWords,
@@ -52,62 +113,51 @@ const WORDS: Readonly<Record<Program, (options: LineOptions) => Word[] | null>> 
   passthru: passthruWords,
 };
 
-function curlWords({ origin, scheme, node, method, httpMethod, arguments: args, attach }: LineOptions): Word[] {
-  const url = `${origin}/v1/nodes/${encodeURIComponent(node)}/vendor_passthru?method=${encodeURIComponent(method)}`;
-  const words: Word[] = ['curl', '-sS', '-X', httpMethod, '-H', API_VERSION, ...CURL_CREDENTIALS[scheme ?? 'none']];
+function curlWords({
+  origin,
+  scheme,
+  target,
+  method,
+  httpMethod,
+  arguments: args,
+  attach,
+}: LineOptions): Word[] | null {
+  const credentials = CREDENTIALS.curl[scheme ?? 'none'];
+  if (credentials === null) return null;
+  const path = `/v1/${target.kind}s/${encodeURIComponent(target.name)}/vendor_passthru`;
+  const url = `${origin}${path}?method=${encodeURIComponent(method)}`;
+  const words: Word[] = ['curl', '-sS', '-X', httpMethod, '-H', API_VERSION, ...credentials.words];
   if (attach) words.push('-o', ATTACHMENT);
-  const entries = Object.entries(args);
-  if (entries.length === 0) return [...words, url];
-  const takesQuery = httpMethod === 'GET' || httpMethod === 'DELETE';
-  // In a query every argument is a text.
-  if (takesQuery && !('method' in args) && entries.every(([, value]) => typeof value === 'string')) {
-    const query = entries.map(([name, value]) => `&${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`);
-    return [...words, `${url}${query.join('')}`];
-  }
+  if (Object.keys(args).length === 0) return [...words, url];
+  const query = takesQuery(httpMethod) && !Object.hasOwn(args, 'method') ? queryOf(args) : null;
+  if (query !== null) return [...words, `${url}&${query}`];
   return [...words, '-H', 'Content-Type: application/json', '-d', visibleJson(args), url];
 }
 
-const CURL_CREDENTIALS: Readonly<Record<Scheme | 'none', Word[]>> = {
-  none: [],
-  // curl asks for the password.
-  basic: ['-u', { source: '"$PASSTHRU_USER"' }],
-  keystone: ['-H', { source: '"X-Auth-Token: $OS_TOKEN"' }],
-  bearer: ['-H', { source: '"Authorization: Bearer $PASSTHRU_TOKEN"' }],
-  certificate: ['--cert', 'client.pem', '--key', 'client-key.pem'],
-};
-
-function baremetalWords({ origin, scheme, node, method, httpMethod, arguments: args }: LineOptions): Word[] | null {
-  const credentials = BAREMETAL_CREDENTIALS[scheme ?? 'none'];
-  const pairs = pairsOf(args, (value) => {
-    // Ironic's client reads JSON where it can, and else takes the text as it is.
-    if (typeof value !== 'string' || isJson(value)) return visibleJson(value);
-    return value;
-  });
-  if (credentials === null || pairs === null) return null;
-  return [
-    'baremetal',
-    ...credentials,
-    '--os-endpoint',
-    origin,
-    ...['node', 'passthru', 'call', '--http-method', httpMethod, ...pairs, ...positional(node, method)],
+function baremetalWords({ origin, scheme, target, method, httpMethod, arguments: args }: LineOptions): Word[] | null {
+  const credentials = CREDENTIALS.baremetal[scheme ?? 'none'];
+  // Ironic's client cannot print the result of a driver's method: it calls, then fails.
+  if (credentials === null || target.kind === 'driver') return null;
+  const words = [
+    ...['baremetal', ...credentials.words, '--os-endpoint', origin],
+    ...['node', 'passthru', 'call', '--http-method', httpMethod],
   ];
+  if (takesQuery(httpMethod) && Object.keys(args).length > 0) {
+    // Ironic's client leaves their arguments out. What it takes for the method becomes the end of the address.
+    const query = queryOf(args);
+    return query === null ? null : [...words, ...positional(target.name, `${method}?${query}`)];
+  }
+  // Ironic's client reads JSON where it can, and else takes the text as it is.
+  const pairs = pairsOf(args, (value) => (typeof value === 'string' && !mayBeJson(value) ? value : visibleJson(value)));
+  return pairs === null ? null : [...words, ...pairs, ...positional(target.name, method)];
 }
 
-const BAREMETAL_CREDENTIALS: Readonly<Record<Scheme | 'none', Word[] | null>> = {
-  none: ['--os-auth-type', 'none'],
-  basic: [
-    ...['--os-auth-type', 'http_basic', '--os-username', { source: '"$OS_USERNAME"' }],
-    ...['--os-password', { source: '"$OS_PASSWORD"' }],
-  ],
-  keystone: ['--os-auth-type', 'admin_token', '--os-token', { source: '"$OS_TOKEN"' }],
-  bearer: null,
-  certificate: ['--os-auth-type', 'none', '--os-cert', 'client.pem', '--os-key', 'client-key.pem'],
-};
-
-function grpcurlWords({ origin, scheme, node, method, httpMethod, arguments: args }: LineOptions): Word[] {
+function grpcurlWords({ origin, scheme, target, method, httpMethod, arguments: args }: LineOptions): Word[] | null {
+  const credentials = CREDENTIALS.grpcurl[scheme ?? 'none'];
+  if (credentials === null) return null;
   const { protocol, host, port, hostname } = new URL(origin);
   const request = {
-    node,
+    [target.kind]: target.name,
     method,
     ...(Object.keys(args).length === 0 ? {} : { arguments: args }),
     http_method: httpMethod,
@@ -115,48 +165,48 @@ function grpcurlWords({ origin, scheme, node, method, httpMethod, arguments: arg
   return [
     'grpcurl',
     ...(protocol === 'http:' ? ['-plaintext'] : []),
-    ...GRPCURL_CREDENTIALS[scheme ?? 'none'],
+    ...credentials.words,
     '-d',
     visibleJson(request),
     port === '' ? `${hostname}:${protocol === 'http:' ? 80 : 443}` : host,
-    'passthru.v1.PassthruService/CallNodeMethod',
+    `passthru.v1.PassthruService/${target.kind === 'node' ? 'CallNodeMethod' : 'CallDriverMethod'}`,
   ];
 }
 
-const GRPCURL_CREDENTIALS: Readonly<Record<Scheme | 'none', Word[]>> = {
-  none: [],
-  basic: [
-    '-H',
-    { source: '"Authorization: Basic $(printf %s "$PASSTHRU_USER:$PASSTHRU_PASSWORD" | base64 | tr -d \'\\n\')"' },
-  ],
-  keystone: ['-H', { source: '"X-Auth-Token: $OS_TOKEN"' }],
-  bearer: ['-H', { source: '"Authorization: Bearer $PASSTHRU_TOKEN"' }],
-  certificate: ['-cert', 'client.pem', '-key', 'client-key.pem'],
-};
-
 function passthruWords(options: LineOptions): Word[] | null {
-  const { origin, scheme, node, method, httpMethod, arguments: args, argumentsSchema, attach } = options;
+  const { origin, scheme, target, method, httpMethod, arguments: args, argumentsSchema, attach } = options;
+  const credentials = CREDENTIALS.passthru[scheme ?? 'none'];
+  const properties = isObject(argumentsSchema.properties) ? argumentsSchema.properties : {};
   const pairs = pairsOf(args, (value, name) => {
     if (typeof value === 'string') return value.startsWith('@') ? `@${value}` : value;
     // Where a text is allowed, the command sends a text.
-    const property = resolve(
-      isObject(argumentsSchema.properties) ? memberOf(argumentsSchema.properties, name) : {},
-      argumentsSchema,
-    );
-    const types = typesOf(property);
-    return types.length === 0 || types.includes('string') ? null : visibleJson(value);
+    const types = typesOf(memberOf(properties, name));
+    if (types.length === 0 || types.includes('string')) return null;
+    const text = visibleJson(value);
+    // It refuses whole numbers that may have been rounded.
+    return /^-?\d+$/.test(text) && !Number.isSafeInteger(value) ? null : text;
   });
-  if (pairs === null) return null;
+  if (credentials === null || pairs === null) return null;
   return [
     'passthru',
     ...(origin === DEFAULT_SERVER ? [] : ['--server', origin]),
-    // Tokens and passwords are read from PASSTHRU_TOKEN and PASSTHRU_PASSWORD.
-    ...(scheme === 'basic' ? ['--user', { source: '"$PASSTHRU_USER"' }] : []),
-    ...(scheme === 'certificate' ? ['--cert-file', 'client.pem', '--key-file', 'client-key.pem'] : []),
-    ...['node', 'passthru', 'call', '--http-method', httpMethod, ...pairs],
+    ...credentials.words,
+    ...[target.kind, 'passthru', 'call', '--http-method', httpMethod, ...pairs],
     ...(attach ? ['--output', ATTACHMENT] : []),
-    ...positional(node, method),
+    ...positional(target.name, method),
   ];
+}
+
+/** Whether the arguments of a call with this verb may stand in the query of its address. */
+function takesQuery(httpMethod: string): boolean {
+  return httpMethod === 'GET' || httpMethod === 'DELETE';
+}
+
+/** Returns the arguments as a query; null when one is no text: in a query every argument is. */
+function queryOf(args: JsonObject): string | null {
+  const entries = Object.entries(args);
+  if (!entries.flat().every((part) => typeof part === 'string' && part.isWellFormed())) return null;
+  return entries.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`).join('&');
 }
 
 function positional(...words: string[]): string[] {
@@ -169,18 +219,16 @@ function pairsOf(args: JsonObject, write: (value: JsonValue, name: string) => st
   for (const [name, value] of Object.entries(args)) {
     const text = write(value, name);
     if (text === null || name === '' || name.includes('=')) return null;
-    words.push('--arg', `${name}=${text}`);
+    // Apart from the option, a name that begins with - would be taken for another one.
+    if (name.startsWith('-')) words.push(`--arg=${name}=${text}`);
+    else words.push('--arg', `${name}=${text}`);
   }
   return words;
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+/** Whether Python may read a text as JSON, which has more numbers there than in the standard. */
+function mayBeJson(text: string): boolean {
+  return /^\s*(?:[[{"\d-]|(?:true|false|null|NaN|Infinity)\s*$)/.test(text);
 }
 
 /** Returns `value` without what is secret by its name, with all that it contains. */

@@ -8,9 +8,10 @@ import { type Attachment, PassthruService, Recording } from '../../../gen/passth
 import { liveJobs } from '../live/jobs.ts';
 import { session } from '../session/session.ts';
 import { type Failure, failureOf } from './failure.ts';
+import type { Target } from './target.ts';
 
 export interface CallInput {
-  node: string;
+  target: Target;
   method: string;
   httpMethod: string;
   arguments: JsonObject;
@@ -71,16 +72,18 @@ export function useCall(isFree: boolean) {
   };
 }
 
-async function outcomeOf({ record, ...input }: CallInput): Promise<CallState> {
+async function outcomeOf({ target, record, ...input }: CallInput): Promise<CallState> {
+  const call = {
+    ...input,
+    recording: record ? Recording.ALL : Recording.UNSPECIFIED,
+    // A browser sends a request again whose connection was lost: it must not act twice.
+    idempotencyKey: randomKey(),
+  };
   try {
-    const { outcome, transcriptId } = await client.callNodeMethod({
-      ...input,
-      // The page waits by itself, and shows for whom.
-      lockWait: { seconds: 0n, nanos: 0 },
-      recording: record ? Recording.ALL : Recording.UNSPECIFIED,
-      // A browser sends a request again whose connection was lost: it must not act twice.
-      idempotencyKey: randomKey(),
-    });
+    const { outcome, transcriptId } = await (target.kind === 'driver'
+      ? client.callDriverMethod({ ...call, driver: target.name })
+      : // The page waits by itself, and shows for whom.
+        client.callNodeMethod({ ...call, node: target.uuid, lockWait: { seconds: 0n, nanos: 0 } }));
     switch (outcome.case) {
       case 'job':
         liveJobs.put(outcome.value);

@@ -1,7 +1,10 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { useState } from 'react';
+import { useQuery } from '@connectrpc/connect-query';
+import { useEffect, useState } from 'react';
+import { Link } from 'wouter';
 import type { Node } from '../../../gen/passthru/v1/node_pb.ts';
-import { useQueryPart } from '../parts/address.ts';
+import { PassthruService } from '../../../gen/passthru/v1/passthru_pb.ts';
+import { Methods } from '../calls/Methods.tsx';
 import { Fact, Facts } from '../parts/Facts.tsx';
 import { JsonTree } from '../parts/JsonView.tsx';
 import { Message } from '../parts/Message.tsx';
@@ -9,7 +12,6 @@ import { Page } from '../parts/Page.tsx';
 import { clockTime, millis } from '../parts/time.tsx';
 import { texts } from '../texts.ts';
 import { LockChip } from './LockChip.tsx';
-import { Methods } from './Methods.tsx';
 import { NodeActions } from './NodeActions.tsx';
 import { nodeTitle } from './nodeState.ts';
 import { ReservationFacts } from './ReservationFacts.tsx';
@@ -19,7 +21,6 @@ import './node.css';
 /** One node: what it is, who holds it, and its methods, one of which can be called. */
 export function NodePage({ params: { node: ident } }: { params: { node: string } }) {
   const { node, removed, problem } = useNode(ident);
-  const [method, setMethod] = useQueryPart('method');
   const [refused, setRefused] = useState<string | null>(null);
   if (node === undefined) {
     return (
@@ -34,9 +35,26 @@ export function NodePage({ params: { node: ident } }: { params: { node: string }
     <Page title={nodeTitle(node)} actions={<NodeActions node={node} onProblem={setRefused} />}>
       {refused !== null && <Message kind="error">{refused}</Message>}
       <Lock node={node} />
-      <Methods node={node} selected={method} onSelect={setMethod} />
+      <NodeMethods node={node} />
       <Properties node={node} />
     </Page>
+  );
+}
+
+function NodeMethods({ node }: { node: Node }) {
+  const { uuid, driver, vendorInterface, reservation } = node;
+  const { data, error, refetch } = useQuery(PassthruService.method.listNodeMethods, { node: uuid });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: they decide which methods there are
+  useEffect(() => void refetch(), [refetch, driver, vendorInterface]);
+  return (
+    <Methods
+      title={texts.node.methods}
+      target={{ kind: 'node', name: nodeTitle(node), uuid }}
+      isFree={reservation === undefined}
+      methods={data?.methods}
+      problem={error?.rawMessage ?? null}
+      none={texts.node.noMethods(vendorInterface)}
+    />
   );
 }
 
@@ -67,7 +85,9 @@ function Properties({ node }: { node: Node }) {
         <Fact name={texts.node.uuid}>
           <code>{uuid}</code>
         </Fact>
-        <Fact name={texts.node.driver}>{driver}</Fact>
+        <Fact name={texts.node.driver}>
+          <Link href={`/drivers/${encodeURIComponent(driver)}`}>{driver}</Link>
+        </Fact>
         <Fact name={texts.node.vendorInterface}>{vendorInterface}</Fact>
         {description !== '' && <Fact name={texts.node.description}>{description}</Fact>}
         {maintenance && <Fact name={texts.node.maintenance}>{texts.node.inMaintenance(maintenanceReason)}</Fact>}

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { RESERVED_NAME } from '../../../src/core/reservedName.ts';
 import { texts } from '../texts.ts';
 import {
   alternativesOf,
@@ -106,7 +107,8 @@ function checkObject(value: JsonObject, schema: JsonObject, root: JsonObject, pa
   for (const [name, member] of Object.entries(value)) {
     const property = memberOf(properties, name) ?? others;
     const at = [...path, name];
-    if (property === null) faults.push({ path: at, text: words.unknown(Object.keys(properties)) });
+    if (name === RESERVED_NAME) faults.push({ path: at, text: words.reserved });
+    else if (property === null) faults.push({ path: at, text: words.unknown(Object.keys(properties)) });
     else {
       const resolved = resolve(property, root);
       const isAbsent = member === null && !alternativesOf(resolved, root).some((one) => kindOf(one) === 'null');
