@@ -125,8 +125,8 @@ describe('the enrolment of the console', needs(chromium === null ? 'Chromium' : 
     await title('rack-8').waitFor();
     await button('Edit').click();
     await title('Edit rack-8').waitFor();
-    expect(await field('redfish_password').inputValue()).toBe('');
-    await page.getByText('It has a value, which is kept while this is empty.', { exact: false }).waitFor();
+    expect(await field('redfish_password').inputValue()).toBe('keep');
+    await page.getByText('It has a value, which is not shown.', { exact: false }).waitFor();
     await field('name').fill('rack-8b');
     await field('description').fill('Moved');
     await field('redfish_username').fill('');
@@ -146,6 +146,37 @@ describe('the enrolment of the console', needs(chromium === null ? 'Chromium' : 
     });
     expect(Object.keys(node.driverInfo).sort()).toEqual(['redfish_address', 'redfish_password']);
     expect(await everythingShown(page)).not.toContain('a secret');
+  });
+
+  test('replaces and removes secrets that it does not show, also those that the driver does not read', async () => {
+    const driverInfo = {
+      redfish_address: 'https://10.0.0.3',
+      redfish_password: 'a secret',
+      old_token: 'b',
+      old_key: 'c',
+    };
+    const { uuid } = await service.core.nodes.create({ name: 'rack-10', driver: 'redfish', driverInfo }, ADMIN);
+    await page.goto(`${service.url}/console/nodes/rack-10/edit`);
+    await title('Edit rack-10').waitFor();
+    await field('redfish_password').selectOption('Replace it');
+    expect(await field('New redfish_password').getAttribute('type')).toBe('password');
+    await field('New redfish_password').fill('new');
+    await field('old_token').selectOption('Remove it');
+    await field('old_key').selectOption('Replace it');
+    await expectAccessible(page);
+    await button('Save').click();
+    await title('rack-10').waitFor();
+    // Nothing was entered for what was to be replaced.
+    const left = { redfish_address: 'https://10.0.0.3', redfish_password: 'new', old_key: 'c' };
+    expect((await service.core.nodes.get(uuid)).driverInfo).toEqual(left);
+    await page.goto(`${service.url}/console/nodes/rack-10/edit`);
+    await field('redfish_password').selectOption('Remove it');
+    await field('old_key').selectOption('Remove it');
+    // Without a password the BMC can be asked; with one that is not shown it cannot.
+    await expect.poll(() => button('Ask the BMC').getAttribute('title')).toBe(null);
+    await button('Save').click();
+    await title('rack-10').waitFor();
+    expect((await service.core.nodes.get(uuid)).driverInfo).toEqual({ redfish_address: 'https://10.0.0.3' });
   });
 
   test('deletes a node when that is confirmed, and says why it cannot delete a locked one', async () => {

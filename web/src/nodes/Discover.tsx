@@ -50,7 +50,8 @@ function Ask({ driver, method, draft, masked, onFound }: DiscoverProps & { drive
     ...requiredOf(schema).filter((name) => args[name] === undefined),
     // They are not shown, so that the BMC cannot be asked with them.
     ...Object.keys(properties(schema)).filter(
-      (name) => args[name] === undefined && masked.includes(keyOf(driver, name) ?? ''),
+      (name) =>
+        memberOf(given, keyOf(driver, name) ?? name) === undefined && masked.includes(keyOf(driver, name) ?? ''),
     ),
   ].map((name) => keyOf(driver, name) ?? name);
   const reason = !hasRole(session.state, method.role)
@@ -128,7 +129,9 @@ function argumentsOf(schema: JsonObject, driver: Driver, given: JsonObject): Jso
   let args: JsonObject = {};
   for (const name of Object.keys(properties(schema))) {
     const value = memberOf(given, keyOf(driver, name) ?? name);
-    if (value !== undefined) args = withMember(args, name, BOOLEANS[textOf(value).toLowerCase()] ?? value);
+    // Null stands for a secret that is to be removed.
+    if (value !== undefined && value !== null)
+      args = withMember(args, name, BOOLEANS[textOf(value).toLowerCase()] ?? value);
   }
   return args;
 }

@@ -37,7 +37,7 @@ function Edit({ node }: { node: Node }) {
     if (paths.length > 0) {
       const { node: after } = await client.updateNode({
         node: node.uuid,
-        values: valuesOfDraft(draft),
+        values: valuesOfDraft(draft, masked),
         updateMask: { paths },
       });
       if (after !== undefined) liveNodes.put(after);

@@ -18,17 +18,18 @@ const PLAIN = {
   maintenanceReason: 'maintenance_reason',
 } as const;
 
-/** Returns the schema of the form of a node: the contract's fields, and the keys that its driver reads. */
+/** Returns the schema of the form of a node: the contract's fields, and the keys that its driver reads or that are masked. */
 export function nodeSchema(drivers: readonly Driver[], draft: JsonObject, masked: readonly string[]): JsonObject {
   const driver = drivers.find(({ name }) => name === draft.driver);
-  const keys = Object.entries(driver?.properties ?? {}).map(([key, description]): [string, JsonObject] => [
+  const descriptions = new Map(Object.entries(driver?.properties ?? {}));
+  const keys = [...descriptions].map(([key, description]): [string, JsonObject] => [
     key,
-    {
-      type: 'string',
-      description: masked.includes(key) ? `${description} ${texts.enrol.masked}` : description,
-      // The form leaves out what only Ironic's callers give.
-      deprecated: description.startsWith('Accepted for compatibility'),
-    },
+    // The form leaves out what only Ironic's callers give.
+    { type: 'string', description, deprecated: description.startsWith('Accepted for compatibility') },
+  ]);
+  const kept = masked.map((key): [string, JsonObject] => [
+    key,
+    { kept: true, description: `${descriptions.get(key) ?? ''} ${texts.enrol.masked}`.trim() },
   ]);
   const words = texts.enrol.help;
   return {
@@ -42,7 +43,11 @@ export function nodeSchema(drivers: readonly Driver[], draft: JsonObject, masked
         enum: [...(driver?.enabledVendorInterfaces ?? [])],
         description: driver === undefined ? '' : words.vendorInterface(driver.defaultVendorInterface),
       },
-      driver_info: { type: 'object', properties: Object.fromEntries(keys), description: words.driverInfo },
+      driver_info: {
+        type: 'object',
+        properties: Object.fromEntries([...keys, ...kept]),
+        description: words.driverInfo,
+      },
       description: { type: 'string' },
       properties: { type: 'object', description: words.properties },
       extra: { type: 'object', description: words.extra },
@@ -71,12 +76,13 @@ export function maskedKeys(node: Node): string[] {
     .map(([key]) => key);
 }
 
-/** Returns the values of a message out of those of the form. */
-export function valuesOfDraft(draft: JsonObject) {
+/** Returns the values of a message out of those of the form, without the secrets among `masked` that are to be removed. */
+export function valuesOfDraft(draft: JsonObject, masked: readonly string[] = []) {
   const object = (name: string): JsonObject => {
     const value = memberOf(draft, name);
     return isObject(value) ? value : {};
   };
+  const info = Object.entries(object('driver_info')).filter(([key, value]) => value !== null || !masked.includes(key));
   return {
     name: textOf(draft.name),
     driver: textOf(draft.driver),
@@ -84,7 +90,7 @@ export function valuesOfDraft(draft: JsonObject) {
     description: textOf(draft.description),
     maintenance: draft.maintenance === true,
     maintenanceReason: textOf(draft.maintenance_reason),
-    driverInfo: object('driver_info'),
+    driverInfo: Object.fromEntries(info),
     properties: object('properties'),
     extra: object('extra'),
   };

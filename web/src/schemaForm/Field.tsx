@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import { type ClipboardEvent, type ReactNode, useId, useState } from 'react';
+import { type ClipboardEvent, type ReactNode, useId, useRef, useState } from 'react';
 import { isSecretName } from '../../../src/core/secretNames.ts';
 import { texts } from '../texts.ts';
 import { type Fault, faultAt } from './check.ts';
@@ -71,6 +71,8 @@ export function Field(props: FieldProps) {
 
 function OneKind(props: FieldProps) {
   switch (kindOf(props.schema)) {
+    case 'kept':
+      return <Kept {...props} />;
     case 'choice':
       return <Choice {...props} values={valuesOf(props.schema) ?? []} />;
     case 'boolean':
@@ -165,7 +167,60 @@ function Choice(props: FieldProps & { values: readonly JsonValue[] }) {
   );
 }
 
-function Entry({ notation, help, ...props }: FieldProps & { notation: Notation; help?: string }) {
+/** A secret that has a value: it stays while it is not given, null removes it, and a text replaces it. */
+function Kept(props: FieldProps) {
+  const { label, path, value, faults, onChange } = props;
+  const id = useId();
+  const [replacing, setReplacing] = useState(typeof value === 'string');
+  const choice = value === null ? 'remove' : replacing ? 'replace' : 'keep';
+  const fault = choice === 'replace' ? null : faultAt(faults, path);
+  return (
+    <div className="alternatives">
+      <div className="field">
+        <Label id={id} label={label} />
+        <select
+          id={id}
+          value={choice}
+          aria-invalid={fault === null ? undefined : true}
+          aria-describedby={`${id}-help`}
+          onChange={({ target: { value: next } }) => {
+            setReplacing(next === 'replace');
+            onChange(next === 'remove' ? null : undefined);
+          }}
+        >
+          {(['keep', 'replace', 'remove'] as const).map((one) => (
+            <option key={one} value={one}>
+              {texts.form.kept[one]}
+            </option>
+          ))}
+        </select>
+        <p className="help" id={`${id}-help`}>
+          {fault ?? helpOf(props.schema)}
+        </p>
+      </div>
+      {choice === 'replace' && (
+        <Entry
+          {...props}
+          schema={{}}
+          label={texts.form.newValue(label)}
+          value={typeof value === 'string' ? value : undefined}
+          notation={TEXT}
+          help={texts.form.keptHelp}
+          secret
+        />
+      )}
+    </div>
+  );
+}
+
+interface EntryProps extends FieldProps {
+  notation: Notation;
+  help?: string;
+  /** Whether it is one whatever its name. */
+  secret?: boolean;
+}
+
+function Entry({ notation, help, secret = false, ...props }: EntryProps) {
   const { label, path, value, required, onChange } = props;
   const { id, notes, attributes } = useDescription(props, help);
   const [text, setText] = useEntry(notation, value, onChange);
@@ -176,7 +231,7 @@ function Entry({ notation, help, ...props }: FieldProps & { notation: Notation; 
     spellCheck: false,
     onChange: (event: { target: { value: string } }) => setText(event.target.value),
   };
-  const isSecret = isSecretName(path.findLast((name) => !/^\d+$/.test(name)) ?? label);
+  const isSecret = secret || isSecretName(path.findLast((name) => !/^\d+$/.test(name)) ?? label);
   // A line break would be lost in an input: certificates are pasted with many.
   const paste = (event: ClipboardEvent<HTMLInputElement>) => {
     const pasted = event.clipboardData.getData('text').replace(/\r?\n$/, '');
@@ -224,6 +279,7 @@ function List(props: FieldProps) {
   const items = Array.isArray(props.value) ? props.value : [];
   const itemSchema = resolve(schema.items, root);
   const set = (next: JsonValue[]) => onChange(next.length === 0 ? undefined : next);
+  const add = useRef<HTMLButtonElement>(null);
   const blank = blankOf(alternativesOf(itemSchema, root)[0]!);
   return (
     <Group {...props}>
@@ -239,13 +295,20 @@ function List(props: FieldProps) {
             faults={faults}
             onChange={(value) => set(items.with(index, value ?? blank))}
           />
-          <button type="button" onClick={() => set(items.toSpliced(index, 1))}>
+          <button
+            type="button"
+            onClick={() => {
+              set(items.toSpliced(index, 1));
+              // This button goes with its item.
+              add.current?.focus();
+            }}
+          >
             {texts.form.remove}
             <span className="visually-hidden"> {texts.form.item(label, index + 1)}</span>
           </button>
         </div>
       ))}
-      <button type="button" onClick={() => set([...items, blank])}>
+      <button ref={add} type="button" onClick={() => set([...items, blank])}>
         {texts.form.add}
         <span className="visually-hidden"> {label}</span>
       </button>
@@ -323,6 +386,7 @@ interface OthersProps extends Pick<FieldProps, 'schema' | 'root' | 'path' | 'fau
 function Others({ members, schema, root, path, faults, onChange }: OthersProps) {
   // A name that is empty, or not finished, is no member yet.
   const [rows, setRows] = useState<readonly [string, JsonValue | undefined][]>(members);
+  const add = useRef<HTMLButtonElement>(null);
   const set = (next: readonly [string, JsonValue | undefined][]) => {
     setRows(next);
     onChange(next.filter((row): row is [string, JsonValue] => row[0] !== '' && row[1] !== undefined));
@@ -346,13 +410,19 @@ function Others({ members, schema, root, path, faults, onChange }: OthersProps) 
             faults={faults}
             onChange={(next) => set(rows.with(index, [name, next]))}
           />
-          <button type="button" onClick={() => set(rows.toSpliced(index, 1))}>
+          <button
+            type="button"
+            onClick={() => {
+              set(rows.toSpliced(index, 1));
+              add.current?.focus();
+            }}
+          >
             {texts.form.remove}
             <span className="visually-hidden"> {name === '' ? texts.form.valueOf(index + 1) : name}</span>
           </button>
         </div>
       ))}
-      <button type="button" onClick={() => set([...rows, ['', undefined]])}>
+      <button ref={add} type="button" onClick={() => set([...rows, ['', undefined]])}>
         {texts.form.addMember}
       </button>
     </>

@@ -1,8 +1,11 @@
 // A form made from a JSON Schema (2020-12), as the methods of the contract have them.
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 
-/** How the value of a schema is entered. `json` is for what no other kind shows: any value, or a rule that needs words. */
-export type Kind = 'choice' | 'boolean' | 'number' | 'text' | 'list' | 'object' | 'null' | 'json';
+/**
+ * How the value of a schema is entered. `json` is for what no other kind shows: any value, or a rule that needs words; `kept` is
+ * for a text that is there and is not shown, which the form marks by a keyword of its own.
+ */
+export type Kind = 'kept' | 'choice' | 'boolean' | 'number' | 'text' | 'list' | 'object' | 'null' | 'json';
 
 /** Deeper schemas, and those that refer to themselves, are entered as JSON. */
 const MAX_DEPTH = 12;
@@ -81,6 +84,7 @@ export function valuesOf(schema: JsonObject): readonly JsonValue[] | null {
 
 /** Returns the kind of a schema that is no choice between several. */
 export function kindOf(schema: JsonObject): Kind {
+  if (schema.kept === true) return 'kept';
   if (valuesOf(schema) !== null) return 'choice';
   switch (typesOf(schema)[0]) {
     case 'boolean':
@@ -104,6 +108,8 @@ export function kindOf(schema: JsonObject): Kind {
 /** Whether a value is of the kind, right or wrong: which alternative it was entered as. */
 export function isOfKind(value: JsonValue, schema: JsonObject): boolean {
   switch (kindOf(schema)) {
+    case 'kept':
+      return typeof value === 'string' || value === null;
     case 'choice':
       return valuesOf(schema)?.some((allowed) => sameJson(allowed, value)) ?? false;
     case 'boolean':
