@@ -194,6 +194,47 @@ describe('many jobs of the console', needs(chromium === null ? 'Chromium' : null
   });
 });
 
+describe('very many jobs of the console', needs(chromium === null ? 'Chromium' : null), () => {
+  test('never fill the page: the oldest are let go of, and read again when asked', async () => {
+    await using service = await startRoleService('fake: { vendor_delay: 0s }\n');
+    await service.core.nodes.create({ name: 'fake-1', driver: 'fake-hardware' }, ADMIN);
+    const add = async (count: number) => {
+      for (let index = 0; index < count; index++)
+        await begin(service, 'fake-1', 'fourth_method_shared_lock', { bar: 'woof' });
+    };
+    await add(NEWEST_JOBS + 250);
+    const browser = await startChromium(chromium!);
+    try {
+      const { page, faults } = await visit(browser, service.url, 'jobs');
+      const older = page.getByRole('button', { name: 'Show older jobs' });
+      await page.getByText('1,000 jobs', { exact: true }).waitFor();
+      // A tenth more than the bound is let go of at once.
+      await add(1300);
+      await page.getByText('2,099 jobs', { exact: true }).waitFor();
+      // What has been let go of, and what had not been read, without a gap.
+      await older.click();
+      await page.getByText('2,550 jobs', { exact: true }).waitFor();
+      expect(await older.count()).toBe(0);
+      // Of what was read on request, the newest are let go of: the page then shows the past alone.
+      await add(2200);
+      await page.getByText(/^451 older jobs: those between them and the newest are not shown$/).waitFor();
+      await page.getByRole('button', { name: 'Show the newest jobs' }).click();
+      await page.getByText(/^2,\d{3} jobs$/).waitFor();
+      const count = page.getByText(/^[\d,]+ (?:older )?jobs\b/);
+      while (!(await count.textContent())!.includes('older')) {
+        const before = await count.textContent();
+        await older.click();
+        await expect.poll(() => count.textContent()).not.toBe(before);
+      }
+      expect(await count.textContent()).toMatch(/^2,000 older jobs:/);
+      expect(await page.getByRole('table', { name: 'Jobs' }).getAttribute('aria-rowcount')).toBe('2001');
+      expect(faults).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  }, 150_000);
+});
+
 describe('a job of the console', needs(chromium === null ? 'Chromium' : null), () => {
   test('recovers when the service is killed and started under it, and shows its true end', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'passthru-console-'));

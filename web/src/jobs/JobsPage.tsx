@@ -2,7 +2,7 @@ import { ConnectError } from '@connectrpc/connect';
 import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
 import type { Job } from '../../../gen/passthru/v1/job_pb.ts';
-import { liveJobs, olderJobs } from '../live/jobs.ts';
+import { type JobsFilter, liveJobs, olderJobs } from '../live/jobs.ts';
 import { useLive } from '../live/useLive.ts';
 import { useQueryPart } from '../parts/address.ts';
 import { type Column, DataTable, emptyText } from '../parts/DataTable.tsx';
@@ -87,13 +87,24 @@ const KEYS: Readonly<Record<string, (job: Job) => string | number>> = {
 const NEWEST_FIRST = '-began';
 
 export function JobsPage() {
-  const { items, complete, problem } = useLive(liveJobs);
+  const { items: newest, complete, problem } = useLive(liveJobs);
+  useChanges(olderJobs);
   const [node, setNode] = useQueryPart('node');
   const [state, setState] = useQueryPart('state');
   const [method, setMethod] = useQueryPart('method');
   const [sort, setSort] = useQueryPart('sort');
   const [refused, setRefused] = useState<string | null>(null);
   const shownColumns = useMemo(() => columns(setRefused), []);
+  const named = [...newest, ...olderJobs.known].find(
+    ({ nodeName, nodeUuid }) => node !== '' && (nodeName === node || nodeUuid === node),
+  );
+  const filter = { node: named?.nodeUuid ?? '', state: stateOf(state) };
+  const { jobs: older, isApart } = olderJobs.of(filter);
+  const items = useMemo(() => {
+    const known = isApart ? new Set() : new Set(newest.map(({ id }) => id));
+    // Those that run have been read besides the newest.
+    return [...(isApart ? [] : newest), ...older.filter(({ id }) => !known.has(id))];
+  }, [newest, older, isApart]);
   const methods = useMemo(() => [...new Set(items.map((job) => job.method))].sort(), [items]);
   const rows = useMemo(() => {
     const wanted = stateOf(state);
@@ -123,9 +134,9 @@ export function JobsPage() {
             <option key={name}>{name}</option>
           ))}
         </ChoiceFilter>
-        <Older items={items} node={node} state={state} />
+        <Older filter={filter} isApart={isApart} />
         <p className="count" role="status">
-          {texts.jobs.count(rows.length, items.length, complete)}
+          {isApart ? texts.jobs.apart(rows.length) : texts.jobs.count(rows.length, items.length, complete)}
         </p>
       </search>
       <DataTable
@@ -142,13 +153,9 @@ export function JobsPage() {
 }
 
 /** Reads older jobs than the newest when asked to; those of a node or a state by themselves, since there may be very many. */
-function Older({ items, node, state }: { items: readonly Job[]; node: string; state: string }) {
-  useChanges(olderJobs);
+function Older({ filter, isApart }: { filter: JobsFilter; isApart: boolean }) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
-  const named = items.find(({ nodeName, nodeUuid }) => node !== '' && (nodeName === node || nodeUuid === node));
-  const filter = { node: named?.nodeUuid ?? '', state: stateOf(state) };
-  if (!olderJobs.more(filter)) return null;
   const read = async () => {
     setBusy(true);
     setFailure(null);
@@ -162,9 +169,16 @@ function Older({ items, node, state }: { items: readonly Job[]; node: string; st
   };
   return (
     <>
-      <button type="button" disabled={busy} onClick={() => void read()}>
-        {texts.jobs.older}
-      </button>
+      {isApart && (
+        <button type="button" onClick={() => olderJobs.forget()}>
+          {texts.jobs.newest}
+        </button>
+      )}
+      {olderJobs.more(filter) && (
+        <button type="button" aria-disabled={busy || undefined} onClick={() => void (busy || read())}>
+          {texts.jobs.older}
+        </button>
+      )}
       {failure !== null && <Message kind="error">{failure}</Message>}
     </>
   );

@@ -19,8 +19,12 @@ export interface Source<T> {
   watch(cursor: string | null, signal: AbortSignal): AsyncIterable<Change<T>>;
   /** Whether `item` may take the place of `known`. */
   isNewer?(item: T, known: T): boolean;
-  /** How many items are kept at most: those that came first are dropped. All when absent. */
+  /** How many items are kept at most, or a tenth more: those that came first are dropped. All when absent. */
   most?: number;
+  /** Orders items by which is dropped first, where it is not the one that came first. */
+  dropOrder?(one: T, other: T): number;
+  /** Gets each item that is dropped. */
+  onDrop?(item: T): void;
 }
 
 /** Milliseconds between two times that the page is told of changes, however many there were. */
@@ -150,11 +154,15 @@ export class LiveTable<T> extends Emitter {
   }
 
   #dropFirst(): void {
-    const { most = Number.POSITIVE_INFINITY } = this.#source;
-    for (const key of this.#items.keys()) {
+    const { most = Number.POSITIVE_INFINITY, dropOrder, onDrop } = this.#source;
+    // To sort at each change would hold up the page.
+    if (this.#items.size <= (dropOrder === undefined ? most : 1.1 * most)) return;
+    const entries = dropOrder === undefined ? this.#items : [...this.#items].sort(([, a], [, b]) => dropOrder(a, b));
+    for (const [key, item] of entries) {
       if (this.#items.size <= most) return;
       this.#items.delete(key);
       this.dropped++;
+      onDrop?.(item);
     }
   }
 

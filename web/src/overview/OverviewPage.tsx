@@ -19,7 +19,6 @@ import { Chart } from './Chart.tsx';
 
 const MINUTES = 60;
 const MINUTE = 60_000;
-const NO_FILTER = { node: '', state: JobState.UNSPECIFIED };
 
 export function OverviewPage() {
   return (
@@ -115,7 +114,7 @@ function Jobs() {
   const minute = Math.floor(useNow() / MINUTE);
   const { times, began, failed } = useMemo(() => perMinute(items, minute), [items, minute]);
   // Only the newest are read, so that many may not reach back an hour.
-  const first = olderJobs.more(NO_FILTER) ? oldest(items) : null;
+  const first = olderJobs.exist ? oldest(items) : null;
   const reaches = first === null || first <= (minute - MINUTES) * MINUTE;
   return (
     <Chart
