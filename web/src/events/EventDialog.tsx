@@ -40,7 +40,11 @@ export function EventDialog({ event, onClose }: { event: Event; onClose(): void 
       {raw.data?.raw !== undefined && <Json value={raw.data.raw} label={texts.events.raw} />}
       <div className="choices">
         {!raw.isSuccess && (
-          <button type="button" disabled={raw.isPending} onClick={() => raw.mutate()}>
+          <button
+            type="button"
+            aria-disabled={raw.isPending || undefined}
+            onClick={() => raw.isPending || raw.mutate()}
+          >
             {texts.events.showRaw}
           </button>
         )}

@@ -11,7 +11,7 @@ export function Login({ scheme, problem }: { scheme: Scheme; problem: string | n
     event.preventDefault();
     const fields = new FormData(event.currentTarget);
     const text = (name: string) => String(fields.get(name) ?? '');
-    if (scheme === 'certificate') return;
+    if (scheme === 'certificate' || busy) return;
     const credentials =
       scheme === 'basic' ? basicCredentials(text('user'), text('password')) : tokenCredentials(scheme, text('token'));
     setBusy(true);
@@ -39,7 +39,7 @@ export function Login({ scheme, problem }: { scheme: Scheme; problem: string | n
               autoComplete="off"
             />
           )}
-          <button type="submit" className="main" disabled={busy}>
+          <button type="submit" className="main" aria-disabled={busy || undefined}>
             {texts.session.logIn}
           </button>
         </form>
