@@ -1,25 +1,78 @@
 // The bundle of the published package: a start loads a few dozen files in place of some 1,100, which is most of its time.
 import { readdirSync, readFileSync } from 'node:fs';
+import http from 'node:http';
 import { join } from 'node:path';
-import { defineConfig, type Plugin } from 'rolldown';
+import { type ChunkingContext, defineConfig, type Plugin } from 'rolldown';
 
 /** The programs and the public entries; everything that they share is in `dist/src/chunks/`. */
 const ENTRIES = ['main.js', 'driver.ts', 'testing.ts', 'auth/bcryptWorker.ts'];
+
+/**
+ * What `passthru serve` loads, in layers, each of which takes what the ones above lack: a file each, since Node takes a millisecond
+ * to find and link one. What others load as well is apart from the service: every command the first layer, clients the
+ * second, and drivers and simulated BMCs the third.
+ */
+const LAYERS = {
+  program: ['process/compileCache.ts', 'cli/program.ts'],
+  client: ['cli/node.ts', 'cli/driver.ts', 'cli/job.ts', 'cli/events.ts', 'cli/context.ts'],
+  schemas: ['driver.ts', 'testing.ts', 'cli/apply/applyNodes.ts'],
+  service: ['cli/service/serve.ts', 'config/load.ts', 'observe/log.ts', 'service.ts', 'store/sqlite/sqlite.ts'],
+};
 
 export default defineConfig({
   input: Object.fromEntries(ENTRIES.map((file) => [file.replace(/\.[jt]s$/, ''), `src/${file}`])),
   platform: 'node',
   // Loaded by pg if it is installed, which nothing here needs.
   external: ['pg-native'],
-  plugins: [licenses()],
+  plugins: [withoutNodesUndici(), licenses()],
   output: {
     dir: 'dist/src',
     format: 'esm',
     comments: { legal: true, annotation: false, jsdoc: false },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
+    codeSplitting: { groups: [{ name: layerOf }], includeDependenciesRecursively: false },
   },
 });
+
+let layers: Map<string, string> | null = null;
+
+/** Returns the layer of the module `id`; null when the service does not load it at its start. */
+function layerOf(id: string, graph: ChunkingContext): string | null {
+  layers ??= readLayers(graph);
+  return layers.get(id) ?? null;
+}
+
+/** Returns the layer of each module that the service loads at its start. */
+function readLayers(graph: ChunkingContext): Map<string, string> {
+  const withImports = (files: readonly string[]) => {
+    const modules = new Set(files.map((file) => join(import.meta.dirname, 'src', file)));
+    for (const each of modules)
+      for (const imported of graph.getModuleInfo(each)?.importedIds ?? []) modules.add(imported);
+    return modules;
+  };
+  const found = new Map<string, string>();
+  const started = withImports([...LAYERS.program, ...LAYERS.service]);
+  for (const [name, files] of Object.entries(LAYERS).toReversed()) {
+    for (const id of withImports(files)) if (started.has(id)) found.set(id, name);
+  }
+  return found;
+}
+
+/**
+ * Takes `node:http` from Node as `require` does. An import reads all its exports, also `WebSocket`, which loads the undici within
+ * Node: 25 ms of each start.
+ */
+function withoutNodesUndici(): Plugin {
+  const properties = Object.entries(Object.getOwnPropertyDescriptors(http));
+  const names = properties.filter(([, { get }]) => get === undefined).map(([name]) => name);
+  return {
+    name: 'without-nodes-undici',
+    resolveId: (source, _importer, { kind }) =>
+      source === 'node:http' && kind === 'import-statement' ? '\0node:http' : null,
+    load: (id) => (id === '\0node:http' ? `export const { ${names} } = process.getBuiltinModule('node:http');` : null),
+  };
+}
 
 /** Writes the licenses of the bundled packages, which all require that their text goes with each copy. */
 function licenses(): Plugin {

@@ -24,7 +24,6 @@ import { type CallLimits, CallsInFlight } from './edge/callsInFlight.ts';
 import { routeRequests } from './edge/router.ts';
 import { receiverTls, startConfiguredReceiver } from './events/start.ts';
 import { readWebhookSecrets } from './events/webhook/secrets.ts';
-import { startConfiguredWebhook } from './events/webhook/start.ts';
 import type { ConfiguredLimits } from './http/limits.ts';
 import { type Listener, type ListenerOptions, startListener } from './http/listener.ts';
 import type { HttpHandler } from './http/message.ts';
@@ -93,7 +92,7 @@ export async function startService(config: Config, options: ServiceOptions): Pro
   if (config.nodes_file !== null) await applyNodesFile(config.nodes_file, core, log);
   const observed = await observation.begin(core, clients);
   // Before the first event can be received.
-  const unwatchWebhook = await startConfiguredWebhook(config, core, log);
+  const unwatchWebhook = await startWebhook(config, core, log);
   undo.defer(unwatchWebhook);
   const receiver = await startConfiguredReceiver(config, core, observation, log);
   if (receiver !== null) {
@@ -231,6 +230,13 @@ async function makeHardwareTypes(
     // The paths in the configuration are absolute.
     ...(await loadDriverModules(drivers, process.cwd(), { log })),
   ];
+}
+
+/** Begins to hand over events, if the configuration says so. Imported on demand: it brings an HTTP client, a fifth of the program. */
+async function startWebhook(config: Config, core: Core, log: Logger): Promise<() => void> {
+  if (config.events.webhook.url === null) return () => {};
+  const { startConfiguredWebhook } = await import('./events/webhook/start.ts');
+  return startConfiguredWebhook(config, core, log);
 }
 
 async function listen(config: Config, { core, metrics }: Observed, access: Access, log: Logger): Promise<Listener> {

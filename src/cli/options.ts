@@ -1,8 +1,6 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Option } from 'commander';
-import { Recording } from '../../gen/passthru/v1/passthru_pb.ts';
 import { parseDuration } from '../config/duration.ts';
-import { suggestion } from '../config/problems.ts';
 import { usageError } from './exitStatus.ts';
 import { readText, visibleValue } from './keyValues.ts';
 
@@ -79,27 +77,6 @@ function readDuration(option: string, text: string): DurationMessage {
     throw usageError(`${option}: ${visibleValue(text)} is not a duration such as 10 (seconds), 500ms or 2m`);
   }
   return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1_000_000 };
-}
-
-const RECORDINGS: Readonly<Record<string, Recording>> = {
-  all: Recording.ALL,
-  failures: Recording.FAILURES,
-  off: Recording.OFF,
-};
-
-/** `--record`; the value is that of the contract. */
-export function recordOption(): Option {
-  const option = new Option(
-    '--record [which]',
-    'keep the transcript of the call, what the driver and the machine exchanged: all, failures or off (without a value: all; default: as configured in the service)',
-  ).preset('all');
-  return option.argParser((text: string) => {
-    const recording = Object.hasOwn(RECORDINGS, text) ? RECORDINGS[text] : undefined;
-    if (recording === undefined) {
-      throw usageError(`--record: ${visibleValue(text)} is not allowed; ${suggestion(text, Object.keys(RECORDINGS))}`);
-    }
-    return recording;
-  });
 }
 
 /** A google.protobuf.Duration. */

@@ -14,7 +14,6 @@ import { listedArguments, missingArguments, requiredArguments } from './methodAr
 import {
   type DurationMessage,
   lockWaitOption,
-  recordOption,
   repeatedOption,
   reservationKeyOf,
   reservationKeyOption,
@@ -28,6 +27,7 @@ import {
   printRecord,
   printValue,
 } from './print/output.ts';
+import { recordOption } from './recordOption.ts';
 import { watchJob } from './watch.ts';
 
 interface CallOptions extends Partial<OutputOptions> {

@@ -9,7 +9,8 @@ export function isPrepared(sql: string): boolean {
 }
 
 /**
- * Compiles a query once for many runs; building it each time takes kysely several times what SQLite needs to run it.
+ * Compiles a query once for many runs, before its first; building it each time takes kysely several times what SQLite needs to
+ * run it.
  *
  * @param build builds the query from blanks, each of which stands for a run's value of that name; a blank can only be used
  *   as a parameter, and cannot decide the shape of the query
@@ -17,10 +18,15 @@ export function isPrepared(sql: string): boolean {
 export function prepareQuery<V extends object, O>(
   build: (blanks: V) => Compilable<O>,
 ): (values: V) => CompiledQuery<O> {
-  const blanks = new Proxy({}, { get: (_, name) => new Blank(name as keyof V) });
-  const compiled = build(blanks as V).compile();
-  texts.add(compiled.sql);
-  return (values) => fill(compiled, values);
+  let compiled: CompiledQuery<O> | null = null;
+  return (values) => {
+    if (compiled === null) {
+      const blanks = new Proxy({}, { get: (_, name) => new Blank(name as keyof V) });
+      compiled = build(blanks as V).compile();
+      texts.add(compiled.sql);
+    }
+    return fill(compiled, values);
+  };
 }
 
 /** Maximum number of shapes of one query that are named statements: each connection keeps its own. */

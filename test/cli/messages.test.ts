@@ -9,7 +9,8 @@ import { CommandFailure } from '../../src/cli/exitStatus.ts';
 import { describeDetail, toCommandFailure } from '../../src/cli/failure.ts';
 import { readAttributes } from '../../src/cli/keyValues.ts';
 import { nameNodes } from '../../src/cli/nodeNames.ts';
-import { limitOption, lockDurationOption, lockWaitOption, recordOption, timeoutOption } from '../../src/cli/options.ts';
+import { limitOption, lockDurationOption, lockWaitOption, timeoutOption } from '../../src/cli/options.ts';
+import { recordOption } from '../../src/cli/recordOption.ts';
 import { usageText } from '../../src/cli/usageText.ts';
 
 const UUID = '11111111-1111-4111-8111-111111111111';
