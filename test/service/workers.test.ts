@@ -265,6 +265,16 @@ describe('a process that is killed', () => {
     expect(await launched.exited).toBe(0);
   });
 
+  test('all workers at once: others take their place at the same address', async () => {
+    const { url, pid } = await startService({ PASSTHRU_LISTEN: '127.0.0.1:0' });
+    const before = workersOf(pid);
+    for (const worker of before) process.kill(worker, 'SIGKILL');
+    await expect.poll(() => workersOf(pid).filter((worker) => before.includes(worker))).toEqual([]);
+    // A connection that an ending worker was passed gets no response.
+    const status = () => fetch(`${url}/healthz`, { signal: AbortSignal.timeout(5000) }).then((each) => each.status);
+    await expect.poll(() => status().catch(String), { timeout: 60_000 }).toBe(200);
+  });
+
   test('the primary: the workers stop in order, and none is left', async () => {
     const launched = await startService({ PASSTHRU_SHUTDOWN_GRACE: '1s' });
     const workers = workersOf(launched.pid);
