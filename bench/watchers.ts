@@ -1,14 +1,11 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectHttp2 } from 'node:http2';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { create, toBinary } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
-import { NodeService, WatchNodesRequestSchema } from '../gen/passthru/v1/node_pb.ts';
+import { NodeService } from '../gen/passthru/v1/node_pb.ts';
+import { eventStream, grpcWatcher, type Opener } from './nodeWatchers.ts';
 import { startReplica } from './replica.ts';
 import type { BenchServer } from './server.ts';
 
@@ -19,9 +16,6 @@ import type { BenchServer } from './server.ts';
 const WATCHERS = Number(process.argv[2] ?? 1000);
 const NODES = Number(process.argv[3] ?? 10_000);
 const CHANGES = 50;
-
-/** The number of streams on one HTTP/2 connection; each event stream has its own connection. */
-const STREAMS = 100;
 
 /** What a watcher may cost: µs of processor time for one change, and kB of resident memory while it is idle. */
 const MAXIMUM = { time: 30, memory: 60 };
@@ -62,7 +56,8 @@ async function measure(service: BenchServer, protocol: 'gRPC' | 'Server-Sent Eve
   let cursor = '';
   while (cursor === '') cursor = (await first.next()).value?.cursor ?? '';
   // The watchers resume, so that the current state, of which each would be told 10,000 nodes, is not measured.
-  const watch = protocol === 'gRPC' ? grpcWatcher(service.url, cursor) : eventStream(service.url, cursor);
+  const open: Opener = protocol === 'gRPC' ? grpcWatcher : eventStream;
+  const watch = open(service.url, { cursor }, told);
   for (let index = 0; index < 20; index++) await watch();
   const before = await service.usage();
   for (let index = 0; index < WATCHERS; index += 20) await Promise.all(Array.from({ length: 20 }, watch));
@@ -106,52 +101,4 @@ function fail(text: string): void {
 async function toldOf(changes: number): Promise<void> {
   const end = performance.now() + 30_000;
   while (told.some((count) => count < changes) && performance.now() < end) await delay(5);
-}
-
-function eventStream(url: string, cursor: string): () => Promise<void> {
-  const { hostname, port } = new URL(url);
-  return async () => {
-    const socket: Socket = connect(Number(port), hostname);
-    socket.on('error', () => {});
-    socket.write(`GET /v1/nodes/events?cursor=${cursor} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
-    await once(socket, 'data');
-    const watcher = told.push(0) - 1;
-    let end = '';
-    socket.on('data', (data: Buffer) => {
-      const text = end + data.toString('latin1');
-      told[watcher]! += text.split('\nid: ').length - 1;
-      // The beginning of what the next piece may complete.
-      end = text.slice(-4);
-    });
-  };
-}
-
-function grpcWatcher(url: string, cursor: string): () => Promise<void> {
-  const message = toBinary(WatchNodesRequestSchema, create(WatchNodesRequestSchema, { cursor }));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  let session = connectHttp2(url);
-  let streams = 0;
-  return async () => {
-    if (streams++ % STREAMS === 0) session = connectHttp2(url).on('error', () => {});
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': '/passthru.v1.NodeService/WatchNodes',
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
-    stream.on('error', () => {});
-    const watcher = told.push(0) - 1;
-    let frames = Buffer.alloc(0);
-    stream.on('data', (data: Buffer) => {
-      frames = Buffer.concat([frames, data]);
-      while (frames.length >= 5 && frames.length >= 5 + frames.readUInt32BE(1)) {
-        frames = frames.subarray(5 + frames.readUInt32BE(1));
-        told[watcher]!++;
-      }
-    });
-    stream.end(Buffer.concat([head, message]));
-    // Without an event so far, nothing may be received.
-    await Promise.race([once(stream, 'response'), delay(300)]);
-  };
 }

@@ -36,25 +36,48 @@ export interface Router {
 
 /** Creates a router. Paths may end in a slash; `%2F` in a parameter is not a separator. */
 export function createRouter(routes: readonly Route[]): Router {
-  const router = findMyWay({
-    ignoreTrailingSlash: true,
-    maxParamLength: MAX_PARAM_LENGTH,
-    querystringParser: () => undefined,
-    onBadUrl: () => undefined,
-  });
-  for (const route of routes) router.on([...route.verbs], route.path, () => undefined, route);
+  const byVerb = new Map<string, FindMyWay>();
+  const find = (verb: string, path: string) => {
+    let routesOfVerb = byVerb.get(verb);
+    if (routesOfVerb === undefined) {
+      if (!isVerb(verb)) return null;
+      routesOfVerb = routesByPath(routes, verb);
+      byVerb.set(verb, routesOfVerb);
+    }
+    return routesOfVerb.find(verb as HTTPMethod, path);
+  };
 
   return {
     find(verb, path) {
-      const found = router.find(verb as HTTPMethod, path);
+      const found = find(verb, path);
       if (found === null) return undefined;
       // For a path that it cannot decode find-my-way returns the handler `onBadUrl`, which has no store.
       return found.store === null ? 'malformed' : { route: found.store as Route, params: found.params };
     },
     verbsAt: (path, minor) =>
       VERBS.filter((verb) => {
-        const route = router.find(verb, path)?.store as Route | null | undefined;
+        const route = find(verb, path)?.store as Route | null | undefined;
         return route && minor >= route.from;
       }),
   };
+}
+
+function isVerb(verb: string): verb is Verb {
+  return (VERBS as readonly string[]).includes(verb);
+}
+
+type FindMyWay = ReturnType<typeof findMyWay>;
+
+/** Compiles the routes with `verb`: 4 ms for each verb, which a start need not wait for. */
+function routesByPath(routes: readonly Route[], verb: Verb): FindMyWay {
+  const compiled = findMyWay({
+    ignoreTrailingSlash: true,
+    maxParamLength: MAX_PARAM_LENGTH,
+    querystringParser: () => undefined,
+    onBadUrl: () => undefined,
+  });
+  for (const route of routes.filter(({ verbs }) => verbs.includes(verb))) {
+    compiled.on(verb, route.path, () => undefined, route);
+  }
+  return compiled;
 }
