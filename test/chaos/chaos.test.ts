@@ -19,29 +19,38 @@ const MINIMUM = new Map([
 /** Of the failures and callers. What they meet depends on the machine too. */
 const SEED = 13;
 
-test('keeps all promises while replicas are killed and paused and the database is restarted', async () => {
-  const { counts, violations, history } = await runChaos({
-    duration: 25_000,
-    seed: SEED,
-    pauses: true,
-    minimum: MINIMUM,
-  });
-  const [first] = violations;
-  const details =
-    first &&
-    history
-      .of(first.node?.uuid ?? null)
-      .slice(-MAX_LINES)
-      .join('\n');
-  expect(
-    violations.map(({ text }) => text),
-    details,
-  ).toEqual([]);
-  // The result means something only after enough events.
-  expect(counts.get('database restarts')).toBeGreaterThanOrEqual(1);
-  for (const event of ['requests with a fence', 'events acknowledged', 'jobs: succeeded', ...MINIMUM.keys()]) {
-    expect(counts.get(event), event).toBeGreaterThan(10);
-  }
-  // Only a process that is paused between checking its lease and sending can cause this, which is rare.
-  expect(counts.get('requests with an older fence than before')).toBeLessThan(3);
-}, 400_000);
+test.each([
+  { workers: 1 },
+  // Two replicas of two processes each.
+  { workers: 2 },
+])(
+  'keeps all promises while replicas with workers: $workers are killed and paused and the database is restarted',
+  async ({ workers }) => {
+    const { counts, violations, history } = await runChaos({
+      duration: 25_000,
+      seed: SEED,
+      pauses: true,
+      workers,
+      minimum: MINIMUM,
+    });
+    const [first] = violations;
+    const details =
+      first &&
+      history
+        .of(first.node?.uuid ?? null)
+        .slice(-MAX_LINES)
+        .join('\n');
+    expect(
+      violations.map(({ text }) => text),
+      details,
+    ).toEqual([]);
+    // The result means something only after enough events.
+    expect(counts.get('database restarts')).toBeGreaterThanOrEqual(1);
+    for (const event of ['requests with a fence', 'events acknowledged', 'jobs: succeeded', ...MINIMUM.keys()]) {
+      expect(counts.get(event), event).toBeGreaterThan(10);
+    }
+    // Only a process that is paused between checking its lease and sending can cause this, which is rare.
+    expect(counts.get('requests with an older fence than before')).toBeLessThan(3);
+  },
+  400_000,
+);
