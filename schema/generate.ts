@@ -38,9 +38,9 @@ function configJsonSchema(): object {
       }
       if (meta.defaultText !== undefined) delete jsonSchema.default;
       jsonSchema.description = `${meta.description} Allowed: ${meta.allowed}.`;
-      if (meta.item !== undefined) {
-        const { $schema: _, ...items } = z.toJSONSchema(meta.item, { io: 'input' });
-        jsonSchema.items = items as z.core.JSONSchema.ObjectSchema;
+      if (meta.itemSchema !== undefined) {
+        const { $schema: _, ...items } = meta.itemSchema() as z.core.JSONSchema.ObjectSchema;
+        jsonSchema.items = items;
       }
       if (meta.pattern !== undefined) addPattern(jsonSchema, meta.pattern);
     },

@@ -13,8 +13,8 @@ interface SettingMeta {
   defaultText?: string;
   /** A regular expression that the string, or each string of the list, matches; for the JSON Schema. */
   pattern?: string;
-  /** The schema of an item, where that of the list does not show it. */
-  item?: z.ZodType;
+  /** Makes the JSON Schema of an item, where the type does not show it. */
+  itemSchema?: () => object;
 }
 
 const registry = z.registry<SettingMeta>();
@@ -105,7 +105,11 @@ export function objectListSetting<S extends z.ZodType>(item: S, about: About) {
     context.issues.push({ code: 'custom', input });
     return z.NEVER;
   });
-  return describe(z.array(checked).prefault([]), { kind: 'json', ...about, item });
+  return describe(z.array(checked).prefault([]), {
+    kind: 'json',
+    ...about,
+    itemSchema: () => z.toJSONSchema(item, { io: 'input' }),
+  });
 }
 
 /** A setting and its place. */
