@@ -22,6 +22,8 @@ const LAYERS = {
 export default defineConfig({
   input: Object.fromEntries(ENTRIES.map((file) => [file.replace(/\.[jt]s$/, ''), `src/${file}`])),
   platform: 'node',
+  // Required by `includeDependenciesRecursively`.
+  preserveEntrySignatures: 'allow-extension',
   // Loaded by pg if it is installed, which nothing here needs.
   external: ['pg-native'],
   plugins: [withoutNodesUndici(), licenses()],
@@ -31,7 +33,11 @@ export default defineConfig({
     comments: { legal: true, annotation: false, jsdoc: false },
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name]-[hash].js',
-    codeSplitting: { groups: [{ name: layerOf }], includeDependenciesRecursively: false },
+    // What a module imports may belong to a layer above.
+    codeSplitting: {
+      groups: [{ name: layerOf, debugName: 'layers' }],
+      includeDependenciesRecursively: false,
+    },
   },
 });
 

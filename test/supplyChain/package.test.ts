@@ -69,6 +69,24 @@ describe('the packed package', () => {
     for (const file of [...named, ...Object.values(bin)])
       expect(existsSync(join(unpacked, file as string)), file).toBe(true);
   });
+
+  test('starts from few files, without an HTTP client', async () => {
+    const watch = `
+      import { registerHooks } from 'node:module';
+      const files = [];
+      registerHooks({ load: (url, context, next) => (url.startsWith('file:') && files.push(url), next(url, context)) });
+      process.on('exit', () => {
+        const undici = process.moduleLoadList.filter((name) => name.includes('deps/undici'));
+        console.log(JSON.stringify([...files, ...undici]));
+      });`;
+    const preload = ['--import', `data:text/javascript,${encodeURIComponent(watch)}`];
+    const main = join(unpacked, 'dist/src/main.js');
+    const { stdout } = await run(process.execPath, [...preload, main, 'serve', '--check'], { cwd: folder });
+    const loaded: string[] = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+    expect(loaded.filter((name) => name.includes('undici'))).toEqual([]);
+    // Each takes Node a millisecond; four layers, the runtime of the bundler, and entries that only name what is in them.
+    expect(loaded.length, loaded.join('\n')).toBeLessThan(20);
+  });
 });
 
 /** Returns the lines of the indented block that follows `text` in a page. */
