@@ -29,9 +29,6 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number, added: r
     documents.set(...collection(subscriptions, 'EventDestination', 'Event Subscriptions Collection', []));
   }
 
-  const uri = documents.get(eventService ?? '')?.ServerSentEventUri;
-  const streams = typeof uri === 'string' ? documentPath(uri) : null;
-
   const sessionService = findByType(documents, 'SessionService');
   const links = documents.get(ROOT)?.Links;
   const sessions =
@@ -47,7 +44,7 @@ export function makeBlueprint(profile: Profile, sessionTimeout: number, added: r
 
   const actions = new Map<string, OfferedAction>();
   for (const [path, document] of documents) addActions(actions, path, document);
-  return { profile, quirks, documents, actions, sessions, eventService, subscriptions, streams };
+  return { profile, quirks, documents, actions, sessions, eventService, subscriptions };
 }
 
 function addInlineMembers(documents: Map<string, RedfishDocument>, collection: RedfishDocument): void {

@@ -108,8 +108,6 @@ export interface Blueprint {
   eventService: string | null;
   /** The collection of subscriptions; null without an event service. */
   subscriptions: string | null;
-  /** The path of `ServerSentEventUri`; null without one. */
-  streams: string | null;
 }
 
 /** A kind of BMC. */

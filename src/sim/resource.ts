@@ -2,7 +2,7 @@ import type { BmcState, OfferedAction, RedfishRequest, RedfishResponse } from '.
 import { ROOT } from './bmc.ts';
 import { authenticate, logIn, logOut } from './credentials.ts';
 import type { RedfishDocument } from './documents.ts';
-import { documentType, parentPath } from './documents.ts';
+import { documentPath, documentType, parentPath } from './documents.ts';
 import { submitTestEvent } from './events/testEvent.ts';
 import { refuse } from './messages.ts';
 import { odataMetadata, odataService, schemaLink } from './odata.ts';
@@ -93,13 +93,14 @@ function perform(request: RedfishRequest, bmc: BmcState): RedfishResponse {
 }
 
 function resourceAt(path: string, bmc: BmcState): Resource | undefined {
-  const { actions, sessions, subscriptions, streams } = bmc.blueprint;
+  const { actions, sessions, subscriptions, eventService } = bmc.blueprint;
   if (path === '/redfish') return { GET: () => documentResponse(VERSIONS) };
   if (path === `${ROOT}/odata`) return { GET: () => odataService(bmc.documents.get(ROOT) as RedfishDocument) };
   if (path === `${ROOT}/$metadata`) return { GET: () => odataMetadata(bmc.blueprint.documents) };
   const action = actions.get(path);
   if (action) return { POST: (request) => runAction(request, bmc, action) };
-  if (path === streams) return { GET: openStream };
+  const { ServerSentEventUri: streams } = bmc.documents.get(eventService ?? '') ?? {};
+  if (typeof streams === 'string' && path === documentPath(streams)) return { GET: openStream };
   const document = bmc.documents.get(path);
   if (!document) return undefined;
   const GET = () => documentResponse(document, 200, schemaLink(document));

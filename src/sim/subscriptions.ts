@@ -115,11 +115,12 @@ export function patchSubscription(request: RedfishRequest, bmc: BmcState): Redfi
 
 /** GET of `ServerSentEventUri`: opens a stream, for which a subscription stands (DSP0266, "Server-sent events"). */
 export function openStream(request: RedfishRequest, bmc: BmcState): RedfishResponse {
-  const { maxStreams } = bmc.events.habits;
+  const { maxStreams, streamCompressed } = bmc.events.habits;
   if (isFull(bmc) || (maxStreams !== null && bmc.events.streams >= maxStreams)) {
     return refuse('EventSubscriptionLimitExceeded');
   }
-  const head = { status: 200, headers: { 'Content-Type': 'text/event-stream' }, body: null };
+  const encoding: Record<string, string> = streamCompressed ? { 'Content-Encoding': 'gzip' } : {};
+  const head = { status: 200, headers: { 'Content-Type': 'text/event-stream', ...encoding }, body: null };
   if (request.method === 'HEAD') return head;
   const last = request.headers['last-event-id'];
   return { ...head, stream: bmc.events.openStream(streamFilters(request.target), last?.toString()) };

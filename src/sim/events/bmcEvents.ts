@@ -161,7 +161,7 @@ export class BmcEvents implements EventOutlet {
     const { state } = this.#options;
     const path = addSubscription(state(), { SubscriptionType: 'SSE', ...filters, Destination: null });
     return (response) => {
-      const stream = new EventStream(path, response);
+      const stream = new EventStream(path, response, this.habits);
       this.#streams.set(path, stream);
       response.once('close', () => {
         this.#streams.delete(path);
@@ -171,6 +171,31 @@ export class BmcEvents implements EventOutlet {
       if (lastEventId === undefined || !document) return;
       for (const event of this.#missed(lastEventId, document)) this.#write(stream, event);
     };
+  }
+
+  /** Ends all streams: by an end of the response, or by a reset. Returns their number. */
+  endStreams(how: 'end' | 'reset' = 'end'): number {
+    const streams = [...this.#streams.values()];
+    for (const stream of streams) {
+      if (how === 'reset') stream.cut();
+      else stream.close();
+    }
+    return streams.length;
+  }
+
+  /** Forgets all streams, whose connections stay open: nothing is written to them any more. Returns their number. */
+  forgetStreams(): number {
+    const paths = [...this.#streams.keys()];
+    for (const path of paths) {
+      this.#streams.delete(path);
+      this.#options.state().documents.removeMember(path);
+    }
+    return paths.length;
+  }
+
+  /** Writes a text to all streams, as it is. */
+  writeToStreams(text: string): void {
+    for (const stream of this.#streams.values()) stream.writeText(text);
   }
 
   /** Loses what a restart loses: what waits, what could be replayed, and the streams. */

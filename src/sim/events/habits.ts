@@ -29,6 +29,15 @@ export interface EventHabits {
   maxStreams: number | null;
   /** The number of events that a stream can get again by Last-Event-ID. */
   replays: number;
+  /** What ends the lines of a stream. */
+  streamLine: '\n' | '\r\n' | '\r';
+  /** What a stream begins with, and what comes before each event: comments, a byte order mark, a time to wait. */
+  streamBegin: string;
+  streamBefore: string;
+  /** Returns the `id` of an event on a stream; null for none. */
+  streamId: (id: string) => string | null;
+  /** Whether streams are compressed, though nobody asked for it. */
+  streamCompressed: boolean;
   /** Whether the filters of a subscription have an effect. */
   filters: boolean;
   /** Whether event ids start over after a restart. */
@@ -50,6 +59,11 @@ export const DEFAULT_HABITS: EventHabits = {
   maxSubscriptions: null,
   maxStreams: null,
   replays: 0,
+  streamLine: '\n',
+  streamBegin: '',
+  streamBefore: '',
+  streamId: (id) => id,
+  streamCompressed: false,
   filters: true,
   idsStartOver: false,
   indent: 0,

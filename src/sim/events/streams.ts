@@ -1,5 +1,9 @@
 import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
+import { createGzip, type Gzip } from 'node:zlib';
 import type { RedfishDocument } from '../documents.ts';
+import { cut } from '../send.ts';
+import type { EventHabits } from './habits.ts';
 
 /** A message of a stream. */
 export interface StreamedEvent {
@@ -14,18 +18,40 @@ export class EventStream {
   /** The path of the subscription that stands for it. */
   readonly path: string;
   readonly #response: ServerResponse;
+  readonly #habits: EventHabits;
+  readonly #body: Writable;
+  readonly #gzip: Gzip | null;
 
-  constructor(path: string, response: ServerResponse) {
+  constructor(path: string, response: ServerResponse, habits: EventHabits) {
     this.path = path;
     this.#response = response;
+    this.#habits = habits;
+    this.#gzip = habits.streamCompressed ? createGzip() : null;
+    this.#gzip?.pipe(response);
+    this.#body = this.#gzip ?? response;
+    if (habits.streamBegin !== '') this.writeText(habits.streamBegin);
   }
 
   write({ id, body }: StreamedEvent): void {
-    this.#response.write(`id: ${id}\ndata: ${body.replaceAll('\n', '\ndata: ')}\n\n`);
+    const { streamBefore, streamId } = this.#habits;
+    const shown = streamId(id);
+    const data = body.replaceAll('\n', '\ndata: ');
+    this.writeText(`${streamBefore}${shown === null ? '' : `id: ${shown}\n`}data: ${data}\n\n`);
+  }
+
+  /** Writes a text as it is, but for the ends of its lines. */
+  writeText(text: string): void {
+    this.#body.write(text.replaceAll('\n', this.#habits.streamLine));
+    this.#gzip?.flush();
   }
 
   close(): void {
-    this.#response.end();
+    this.#body.end();
+  }
+
+  /** Resets the connection. */
+  cut(): void {
+    if (this.#response.socket !== null) cut(this.#response.socket);
   }
 }
 

@@ -57,6 +57,41 @@ export const eventSenderQuirks: Quirk[] = [
       changeAll(documents, 'EventService', (service) => without(service, 'ServerSentEventUri')),
   },
   {
+    name: 'event-stream-crlf',
+    description: 'a stream begins with a byte order mark and a comment, and its lines end with CR LF',
+    events: { streamLine: '\r\n', streamBegin: '\uFEFF: welcome\n\n' },
+  },
+  {
+    name: 'event-stream-cr',
+    description: 'the lines of a stream end with CR alone',
+    events: { streamLine: '\r' },
+  },
+  {
+    name: 'event-stream-comments',
+    description: 'a stream has comments, a time to wait, and names of events',
+    events: { streamBefore: ': an event\n\nretry: 10\nevent: Event\n' },
+  },
+  {
+    name: 'event-stream-no-id',
+    description: 'the events of a stream have no id',
+    events: { streamId: () => null },
+  },
+  {
+    name: 'event-stream-one-id',
+    description: 'all events of a stream have the same id',
+    events: { streamId: () => '1' },
+  },
+  {
+    name: 'event-stream-odd-id',
+    description: 'the id of an event on a stream has characters that no header of HTTP takes as they are',
+    events: { streamId: (id) => `№ ${id} \u0007` },
+  },
+  {
+    name: 'event-stream-compressed',
+    description: 'a stream is compressed, though nobody asked for it',
+    events: { streamCompressed: true },
+  },
+  {
     name: 'event-restart-renumbers',
     description: 'subscriptions have other Ids after a restart',
     restarted: (bmc) => {
