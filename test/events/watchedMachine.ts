@@ -1,6 +1,6 @@
 import { expect, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import type { EventSource } from '../../src/core/events/eventSource.ts';
+import type { EventSource, EventTransport } from '../../src/core/events/eventSource.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Node } from '../../src/core/node.ts';
@@ -78,10 +78,12 @@ export class WatchedMachine {
     return this.#subscriptions().filter((path) => isOwn(this.document(path)));
   }
 
-  /** The subscriptions of others at its first BMC, however they are called. */
+  /** The subscriptions of others at its first BMC, however they are called; those that stand for streams left out. */
   get others(): JsonObject[] {
     const all = this.#subscriptions(this.bmcs[0]).map((path) => this.bmcs[0]!.documents.get(path) as JsonObject);
-    return all.filter((document) => !isOwn(document)).map(({ '@odata.id': _, Id: __, ...rest }) => rest);
+    return all
+      .filter((document) => !isOwn(document) && document.SubscriptionType !== 'SSE')
+      .map(({ '@odata.id': _, Id: __, ...rest }) => rest);
   }
 
   document(path: string): JsonObject {
@@ -100,6 +102,11 @@ export class WatchedMachine {
     for (const { '@odata.id': path } of members as { '@odata.id': string }[]) this.change(path, change);
   }
 
+  /** The path of its stream. */
+  get stream(): string {
+    return String(this.document('/redfish/v1/EventService').ServerSentEventUri);
+  }
+
   /** Adds a subscription that this service did not make now. */
   add(change: JsonObject): string {
     const { documents } = this.bmc;
@@ -115,7 +122,7 @@ export class WatchedMachine {
     return path;
   }
 
-  async set(transport: 'push' | 'sse' | null = 'push'): Promise<void> {
+  async set(transport: EventTransport | null = 'push'): Promise<void> {
     await this.#service.core.eventSources.set(this.node, { transport, selection: EVERYTHING }, caller);
   }
 
@@ -145,15 +152,15 @@ export class WatchedMachine {
     });
   }
 
-  /** Waits until the source is active, by one subscription that works. */
-  async healed(): Promise<EventSource> {
+  /** Waits until the source is active, by one subscription or one stream that works. */
+  async healed(transport: EventTransport = 'push'): Promise<EventSource> {
     const source = await vi.waitFor(async () => {
       const now = await this.source();
-      expect(now).toMatchObject({ state: 'active', reason: null });
-      expect(this.own).toHaveLength(1);
+      expect(now).toMatchObject({ state: 'active', reason: null, activeTransport: transport });
+      expect([this.own.length, this.bmc.events.streams]).toEqual(transport === 'push' ? [1, 0] : [0, 1]);
       return now;
     });
-    await this.proven();
+    await (transport === 'push' ? this.proven() : this.streamed());
     return source;
   }
 
@@ -162,6 +169,19 @@ export class WatchedMachine {
     const args = [`proof-${++proofs}`];
     this.bmc.events.send({ args });
     await vi.waitFor(async () => expect(await this.#arguments()).toContain(args[0]));
+  }
+
+  /** Waits until an event that the BMC sends from now on is stored: one on a stream that ends just then may be lost. */
+  async streamed(): Promise<void> {
+    const sent: string[] = [];
+    await vi.waitFor(
+      async () => {
+        sent.push(`proof-${++proofs}`);
+        this.bmc.events.send({ args: sent.slice(-1) });
+        expect((await this.#arguments()).some((each) => sent.includes(each))).toBe(true);
+      },
+      { interval: 300 },
+    );
   }
 
   async gaps(): Promise<string[]> {

@@ -60,9 +60,9 @@ export interface EventStreamSink {
   /**
    * An event arrived; the next is read when the promise resolves. A rejection ends the stream with the same.
    * @param id its id, with which a stream resumes; null for none
-   * @param body JSON, as a BMC posts it
+   * @param body JSON, as a BMC posts it; null when it was too long to be read
    */
-  event(id: string | null, body: string): Promise<void>;
+  event(id: string | null, body: string | null): Promise<void>;
 }
 
 /**

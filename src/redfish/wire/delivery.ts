@@ -47,8 +47,9 @@ export interface ObservedExchange {
 }
 
 const HEADERS = { accept: 'application/json', 'odata-version': '4.0', 'accept-encoding': 'identity' };
-const MAX_REDIRECTS = 5;
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** The maximum number of redirects that are followed, and their statuses. */
+export const MAX_REDIRECTS = 5;
+export const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** The response of HPE Gen10 Plus to `Accept-Encoding: identity` on registries; the request is repeated without it. */
 const NOT_ACCEPTABLE = 406;
 
@@ -140,8 +141,11 @@ function unsafeFailure(method: string, error: RedfishError): RedfishError {
   return new RedfishError('outcome-unknown', message, { url: error.url, reset: error.reset, cause: error });
 }
 
-/** Returns the request for a redirect. Credentials are never sent to another host, port or scheme. */
-function redirected(request: BmcRequest, response: RawResponse, url: string): BmcRequest {
+/**
+ * Returns the request for a redirect. Credentials are never sent to another host, port or scheme.
+ * @throws kind `failed` where it leads elsewhere
+ */
+export function redirected(request: BmcRequest, response: RawResponse, url: string): BmcRequest {
   const { status, headers } = response;
   const target = headers.location === undefined ? null : URL.parse(headers.location, url);
   if (target === null) throw new RedfishError('failed', 'The BMC redirects without a valid Location', { status, url });

@@ -16,6 +16,9 @@ const STEADY = 30_000;
 /** A shorter break is no gap to tell, in milliseconds. */
 const SHORT_BREAK = 1000;
 
+/** Unreadable events are told together, as often as this, in milliseconds. */
+const DROPPED_INTERVAL = 60_000;
+
 /** How a stream of a node is. */
 export interface StreamStatus {
   state: 'opening' | 'open' | 'broken';
@@ -23,6 +26,12 @@ export interface StreamStatus {
   error: unknown;
   /** The id of the last event that was stored; null before one with an id. */
   lastEventId: string | null;
+}
+
+/** When events could arrive for the last time, in milliseconds since 1970, and why they cannot since. */
+export interface Received {
+  until: number;
+  why: string;
 }
 
 interface StreamParts {
@@ -56,13 +65,13 @@ export class EventStreams {
   /**
    * Reads the stream of a node from now on, unless that is done already under the same key.
    * @param key equal while the node's BMC and the wish are the same
-   * @param receivedUntil when events could arrive for the last time, in milliseconds since 1970; null when it is the first time
+   * @param received when events could arrive for the last time, and why they cannot since; null when it is the first time
    */
-  ensure(node: Node, key: string, lastEventId: string | null, receivedUntil: number | null): NodeStream {
+  ensure(node: Node, key: string, lastEventId: string | null, received: Received | null): NodeStream {
     const known = this.#streams.get(node.uuid);
     if (known?.key === key) return known;
     known?.stop();
-    const stream = new NodeStream(node, key, this.#parts, lastEventId, receivedUntil);
+    const stream = new NodeStream(node, key, this.#parts, lastEventId, received);
     this.#streams.set(node.uuid, stream);
     return stream;
   }
@@ -90,24 +99,44 @@ export class NodeStream {
   readonly #node: Node;
   readonly #parts: StreamParts;
   readonly #stop = new AbortController();
+  /** Ends the reading that is under way. */
+  #renewal = new AbortController();
   /** When the BMC was last heard, in milliseconds since 1970; null before it was. */
   #heard: number | null;
+  /** When it was opened, in milliseconds since 1970; null before it was. */
+  #openTime: number | null = null;
   /** Why nothing arrives now. */
-  #why = 'the service did not read the stream';
+  #why: string;
   #settled = Promise.withResolvers<void>();
+  /** When an event that could not be read was told last, and when the first one came that was not; milliseconds since 1970. */
+  #droppedTold = 0;
+  #droppedSince: number | null = null;
 
-  constructor(node: Node, key: string, parts: StreamParts, lastEventId: string | null, heard: number | null) {
+  constructor(node: Node, key: string, parts: StreamParts, lastEventId: string | null, received: Received | null) {
     this.key = key;
     this.#node = node;
     this.#parts = parts;
-    this.#heard = heard;
+    this.#heard = received?.until ?? null;
+    this.#why = received?.why ?? '';
     this.status = { state: 'opening', error: null, lastEventId };
     this.ended = this.#run();
   }
 
-  /** Waits until the first attempt to open it has ended. */
+  /** Waits until the first attempt to open it has ended, or the first one since `renew`. */
   settled(): Promise<void> {
     return this.#settled.promise;
+  }
+
+  /** When the BMC was heard last, and when the stream was opened, in milliseconds since 1970; null before. */
+  get times(): { heard: number | null; opened: number | null } {
+    return { heard: this.#heard, opened: this.#openTime };
+  }
+
+  /** Opens the stream again, of which it is doubtful that it works, or which is broken: now, without another pause. */
+  renew(why: string): void {
+    this.#settled = Promise.withResolvers();
+    if (this.status.state === 'open') this.status.state = 'opening';
+    this.#renewal.abort(new PassthruError('bmc_unreachable', why));
   }
 
   stop(): void {
@@ -118,26 +147,28 @@ export class NodeStream {
     const { signal } = this.#stop;
     let wait = FIRST_PAUSE;
     while (!signal.aborted) {
+      this.#renewal = new AbortController();
       const begun = this.#parts.now();
       let error: unknown = new PassthruError('bmc_unreachable', 'The BMC ended the stream of events.');
       try {
-        await this.#read();
+        await this.#read(AbortSignal.any([signal, this.#renewal.signal]));
       } catch (thrown) {
         error = thrown;
       }
       if (signal.aborted) break;
       this.#why = error instanceof PassthruError ? error.message : 'the stream of events broke';
+      if (this.#renewal.signal.aborted) continue;
       this.#set('broken', error);
       this.#settled.resolve();
       wait = this.#parts.now() - begun > STEADY ? FIRST_PAUSE : Math.min(wait * 2, LAST_PAUSE);
-      await pause(wait * (0.5 + Math.random() / 2), signal, false).catch(() => {});
+      const over = AbortSignal.any([signal, this.#renewal.signal]);
+      await pause(wait * (0.5 + Math.random() / 2), over, false).catch(() => {});
     }
     this.#settled.resolve();
   }
 
-  async #read(): Promise<void> {
+  async #read(signal: AbortSignal): Promise<void> {
     const { work, now } = this.#parts;
-    const { signal } = this.#stop;
     const node = this.#node;
     const events = work.interfaceOf(node);
     if (events.stream === undefined) {
@@ -149,6 +180,7 @@ export class NodeStream {
         opened: () => {
           told = this.#noteGap();
           this.#heard = now();
+          this.#openTime = now();
           this.#set('open', null);
           this.#settled.resolve();
         },
@@ -157,7 +189,8 @@ export class NodeStream {
         },
         event: async (id, body) => {
           await told;
-          await this.#store(body);
+          if (body === null) await this.#drop('an event of more than 1 MiB, which was dropped');
+          else await this.#store(body);
           if (id !== null) this.status.lastEventId = id;
         },
       }),
@@ -172,9 +205,27 @@ export class NodeStream {
     try {
       records = parse(body);
     } catch (error) {
-      return log.warn({ err: error, node: this.#node.uuid }, 'a BMC sent an event that cannot be read, dropped');
+      log.warn({ err: error, node: this.#node.uuid }, 'a BMC sent an event that cannot be read, dropped');
+      return this.#drop('an event that cannot be read, which was dropped');
     }
     await this.#insist(() => intake.take(this.#node.uuid, records));
+  }
+
+  /** Tells that an event was dropped, with those that were since it was told last: a BMC may send nothing else. */
+  async #drop(what: string): Promise<void> {
+    const { intake, now } = this.#parts;
+    const end = now();
+    this.#droppedSince ??= end;
+    if (end - this.#droppedTold < DROPPED_INTERVAL) return;
+    const gap = {
+      kind: 'gap' as const,
+      start: new Date(this.#droppedSince),
+      end: new Date(end),
+      message: `The BMC sent ${what}`,
+    };
+    this.#droppedTold = end;
+    this.#droppedSince = null;
+    await this.#insist(() => intake.noteGap(this.#node.uuid, gap));
   }
 
   /** Tells that nothing could arrive since the BMC was last heard. */
@@ -197,8 +248,10 @@ export class NodeStream {
   }
 
   #set(state: StreamStatus['state'], error: unknown): void {
+    const isChanged = this.status.state !== state;
     this.status.state = state;
     this.status.error = error;
-    this.#parts.changed(this.#node.uuid);
+    // Attempts that fail in turn are no news.
+    if (isChanged) this.#parts.changed(this.#node.uuid);
   }
 }

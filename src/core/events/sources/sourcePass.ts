@@ -5,7 +5,7 @@ import type { Store } from '../../store.ts';
 import type { EventTransport } from '../eventSource.ts';
 import type { BmcState, EventSubscription, EventsInterface } from '../eventsInterface.ts';
 import type { Arrivals } from './arrivals.ts';
-import type { EventStreams } from './eventStreams.ts';
+import type { EventStreams, NodeStream } from './eventStreams.ts';
 import type { EventsWork } from './eventsWork.ts';
 import { sameUri, stateChange } from './sourceChange.ts';
 import { SWITCHED_OFF, sourceFault, UNREACHABLE } from './sourceFault.ts';
@@ -34,9 +34,19 @@ export interface PassParts {
   /** Milliseconds. */
   testInterval: number | null;
   testTimeout: number;
+  /** The interval at which a source is verified, in milliseconds. */
+  verifyInterval: number;
   /** Milliseconds since 1970. */
   now: () => number;
 }
+
+/** A stream that says nothing for so many intervals is proven by a test event, or opened again. */
+const SILENT_INTERVALS = 2;
+
+/** Why nothing arrives by a transport that a source had before it has another one. */
+const PUSH_LOST = 'the BMC had lost the subscription, and takes no other';
+const STREAM_LOST = 'the BMC had ended the stream of events, and opens no other';
+const NO_POSTS = 'no post of the BMC has arrived';
 
 /** The part of `SourceProgress` that a pass records before its end. */
 type Record = (progress: Partial<SourceProgress>) => Promise<void>;
@@ -83,14 +93,14 @@ export class SourcePass {
     const { transport: wished, activeTransport, tokenGeneration, generation } = this.#source;
     this.#checkAddress();
     const stays = wished === null && activeTransport === 'sse' && tokenGeneration === generation;
-    if (wished === 'sse' || stays) return this.#stream(thorough);
+    if (wished === 'sse') return this.#stream(thorough);
     try {
-      return await this.#push(thorough, before);
+      return await (stays ? this.#stream(thorough) : this.#push(thorough, before));
     } catch (error) {
       if (wished !== null || !sourceFault(error).refused || this.#events.stream === undefined) throw error;
-      // What the BMC refuses by push it may send by a stream; if not, the first refusal says more.
-      return await this.#stream(true).catch(() => {
-        this.#parts.streams.stop(this.#node.uuid);
+      // What the BMC refuses by one transport it may send by the other; if not, the first refusal says more.
+      return await (stays ? this.#push(true, before) : this.#stream(true, PUSH_LOST)).catch(() => {
+        if (!stays) this.#parts.streams.stop(this.#node.uuid);
         throw error;
       });
     }
@@ -145,7 +155,7 @@ export class SourcePass {
     const again = tested !== null && this.#source.lastTest?.error != null;
     if (again && this.#source.transport === null && this.#events.stream !== undefined) {
       // Posts do not arrive, time after time; the stream may.
-      const streamed = await this.#stream(true).catch(() => null);
+      const streamed = await this.#stream(true, NO_POSTS).catch(() => null);
       if (streamed !== null) return streamed;
     }
     return this.#active('push', tested);
@@ -160,8 +170,11 @@ export class SourcePass {
 
   /** Returns why a subscription is not as wished; null when it is. */
   #fault(subscription: EventSubscription | null): string | null {
-    if (this.#get('tokenDigest') === null) return 'new';
-    if (this.#get('tokenGeneration') !== this.#source.generation) return 'the wish was changed';
+    const isChanged = this.#get('tokenGeneration') !== this.#source.generation;
+    if (this.#get('tokenDigest') === null) {
+      return this.#source.activeTransport === 'sse' && !isChanged ? STREAM_LOST : 'new';
+    }
+    if (isChanged) return 'the wish was changed';
     if (subscription === null) return this.#get('subscription') === null ? 'new' : 'the BMC had lost the subscription';
     if (subscription.fault !== null) return `the BMC had disabled the subscription (${subscription.fault})`;
     return this.#marks.fault(subscription, this.#get('tokenDigest')!);
@@ -260,28 +273,52 @@ export class SourcePass {
     return this.#marks.isOwn(subscription, digests);
   }
 
-  async #stream(thorough: boolean): Promise<Partial<SourceProgress>> {
-    const { streams } = this.#parts;
-    const { generation, verifyTime, lastEventId, activeTransport } = this.#source;
+  /** @param why why nothing arrives by the transport that the source has without another wish; null when that is the stream */
+  async #stream(thorough: boolean, why: string | null = null): Promise<Partial<SourceProgress>> {
+    const { streams, work, now, verifyInterval } = this.#parts;
+    const { generation, verifyTime, lastEventId, activeTransport, reason } = this.#source;
+    const state = await work.read(this.#node, this.#signal, (task) => this.#readState(task));
+    const reset = this.#restartedAt(state);
     const key = JSON.stringify([generation, this.#get('address'), this.#node.updateTime]);
-    const received = activeTransport === 'sse' ? (verifyTime?.getTime() ?? null) : null;
+    const had = activeTransport === 'sse' ? 'the service did not read the stream' : why;
+    const received = verifyTime === null || had === null ? null : { until: verifyTime.getTime(), why: had };
     const stream = streams.ensure(this.#node, key, lastEventId, received);
+    if (reset !== null) {
+      this.#note('the BMC had restarted');
+      const { opened } = stream.times;
+      if (opened !== null && opened < reset) stream.renew('The BMC has restarted.');
+    }
+    // The BMC can be reached, as its state was read.
+    if (stream.status.state === 'broken') stream.renew('');
+    await this.#opened(stream);
+    if (thorough || this.#get('subscription') !== null) await this.#unsubscribe();
+    if (reason?.startsWith(SWITCHED_OFF)) await this.#tellGap(null, null);
+    this.#set({ tokenGeneration: generation, lastReset: state.lastReset ?? this.#get('lastReset') });
+    const { heard } = stream.times;
+    const isSilent = heard !== null && now() - heard > SILENT_INTERVALS * verifyInterval;
+    let tested = await this.#test(activeTransport !== 'sse' || isSilent);
+    if (isSilent && stream.times.heard === heard) {
+      stream.renew('The BMC has said nothing for long.');
+      await this.#opened(stream);
+      tested = await this.#test(true);
+    }
+    this.#set({ lastEventId: stream.status.lastEventId });
+    return this.#active('sse', tested);
+  }
+
+  /** Waits until a stream is open. Throws why it is not. */
+  async #opened(stream: NodeStream): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, OPEN_TIME).unref();
     });
     await Promise.race([stream.settled(), late]);
     clearTimeout(timer);
-    const { state, error, lastEventId: last } = stream.status;
-    if (state !== 'open') {
-      if (error instanceof PassthruError && error.kind === 'bmc_unsupported') streams.stop(this.#node.uuid);
-      this.#set({ lastEventId: last });
-      throw error ?? new PassthruError('bmc_timeout', 'The stream of events does not open.');
-    }
-    if (thorough || this.#get('subscription') !== null) await this.#unsubscribe();
-    this.#set({ lastEventId: last, tokenGeneration: generation });
-    const tested = await this.#test(activeTransport !== 'sse');
-    return this.#active('sse', tested);
+    const { state, error, lastEventId } = stream.status;
+    if (state === 'open') return;
+    if (error instanceof PassthruError && error.kind === 'bmc_unsupported') this.#parts.streams.stop(this.#node.uuid);
+    this.#set({ lastEventId });
+    throw error ?? new PassthruError('bmc_timeout', 'The stream of events does not open.');
   }
 
   /** Removes the subscriptions of this service, which would send everything twice. */
