@@ -67,6 +67,10 @@ export function eventKeys(address: { allowed: string; pattern: string; isAllowed
             'The secrets that sign them (Standard Webhooks), one per line: each signs, so that a new one can be rolled out. Loaded again when it changes. Required by `events.webhook.url`.',
           allowed: 'the path of a file with secrets: `whsec_` and 24 to 64 bytes in base64',
         }),
+        batch: integerSetting(
+          { initial: 1, least: 1, most: 500 },
+          'The maximum number of events in a request. With 1 each is a request, in the structured mode of CloudEvents; with more, requests have a list of them, in the batched mode, which takes many more events a second and which the receiver must know.',
+        ),
         skip_after: durationSetting(
           { initial: '1h', least: '0s', most: '365d' },
           'How long an event that the receiver refuses (400, 413 or 422) is tried before it is skipped, logged and counted; 0s: for ever. Other failures never skip one.',

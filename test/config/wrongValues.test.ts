@@ -85,6 +85,7 @@ const WRONG: Readonly<Record<string, [value: unknown, text: string | typeof ANY_
   'events.test_timeout': ['0s', 'short'],
   'events.webhook.url': ['https://user@receiver.example', 'ftp://receiver.example'],
   'events.webhook.secret_file': ['', ANY_TEXT],
+  'events.webhook.batch': [501, 'many'],
   'events.webhook.skip_after': ['366d', 'never'],
   'events.rate': [0, 'x'],
   'events.total_rate': [0, '-1'],

@@ -22,8 +22,8 @@ class Processes {
   readonly #children = new Map<string, ChildProcess>();
   readonly #arguments: readonly string[];
 
-  constructor(store: string, target: string) {
-    this.#arguments = [PROGRAM, store, target];
+  constructor(store: string, target: string, batch: number) {
+    this.#arguments = [PROGRAM, store, target, String(batch)];
   }
 
   async start(name: string): Promise<void> {
@@ -43,12 +43,13 @@ class Processes {
   }
 }
 
-const numberOf = ({ event }: Received) => (event.data as { bmc_event_id: string }).bmc_event_id;
+type CloudEvent = Received['event'];
+const numberOf = ({ data }: CloudEvent) => (data as { bmc_event_id: string }).bmc_event_id;
 
 /** Returns the first delivery of each event. */
-function firsts(received: readonly Received[]): Received[] {
-  const seen = new Set<string>();
-  return received.filter(({ id }) => !seen.has(id) && seen.add(id));
+function firsts(events: readonly CloudEvent[]): CloudEvent[] {
+  const seen = new Set<unknown>();
+  return events.filter(({ id }) => !seen.has(id) && seen.add(id));
 }
 
 describe('every event that was stored is handed over, in their order, when processes are killed', () => {
@@ -67,12 +68,19 @@ describe('every event that was stored is handed over, in their order, when proce
   });
 
   test.each([
-    ['SQLite', ['a'], async () => `sqlite:${join(folder, 'events.db')}`],
-    ['PostgreSQL, with two replicas', ['a', 'b'], async () => postgres.url(await postgres.createDatabase())],
-  ])('%s', { timeout: 300_000 }, async (_, names, makeStore) => {
+    ['SQLite', ['a'], 1, async () => `sqlite:${join(folder, 'events.db')}`],
+    ['SQLite, in batches', ['a'], 50, async () => `sqlite:${join(folder, 'batches.db')}`],
+    ['PostgreSQL, with two replicas', ['a', 'b'], 1, async () => postgres.url(await postgres.createDatabase())],
+    [
+      'PostgreSQL, with two replicas, in batches',
+      ['a', 'b'],
+      50,
+      async () => postgres.url(await postgres.createDatabase()),
+    ],
+  ])('%s', { timeout: 300_000 }, async (_, names, batch, makeStore) => {
     const { received } = receiver;
     received.splice(0);
-    const processes = new Processes(await makeStore(), receiver.url);
+    const processes = new Processes(await makeStore(), receiver.url, batch);
     for (const name of names) await processes.start(name);
     for (let kill = 0; kill < KILLS; kill++) {
       // The one that hands over is among those that are killed in turn; its last deliveries were not stored as such yet.
@@ -83,17 +91,21 @@ describe('every event that was stored is handed over, in their order, when proce
       await processes.start(name);
     }
     await vi.waitUntil(() => {
-      const seen = new Set(received.map(numberOf));
+      const seen = new Set(received.flatMap(({ events }) => events.map(numberOf)));
       return processes.stored.every((id) => seen.has(id));
     }, 120_000);
     for (const name of names) await processes.kill(name);
-    const once = firsts(received);
-    const sequences = once.map(({ event }) => String(event.sequence));
+    const all = received.flatMap(({ events }) => events);
+    const once = firsts(all);
+    const sequences = once.map(({ sequence }) => String(sequence));
     expect(sequences).toEqual([...sequences].sort());
     expect(new Set(once.map(numberOf)).size).toBe(once.length);
     // What came again was the same; and something came again, or nothing was killed between a delivery and its commit.
-    const bodies = new Map(once.map(({ id, body }) => [id, body]));
+    const first = new Map(once.map((event) => [event.id, event]));
+    for (const event of all) expect(event).toEqual(first.get(event.id));
+    // A request of the same name has the same events, so that a receiver may know it by that.
+    const bodies = new Map(received.map(({ id, body }) => [id, body]));
     for (const { id, body } of received) expect(body).toBe(bodies.get(id));
-    expect(received.length).toBeGreaterThan(once.length);
+    expect(all.length).toBeGreaterThan(once.length);
   });
 });

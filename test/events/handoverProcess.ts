@@ -5,8 +5,9 @@ import { openStore } from '../../src/store/open.ts';
 import { recordOf } from '../core/events/sourceHarness.ts';
 
 // A process that stores events in the store of its first argument, prints the number of each that is stored, and takes part in
-// their hand-over to the URL of the second, until it is killed. The third makes its events' numbers differ from those of others.
-const [url = '', target = '', name = ''] = process.argv.slice(2);
+// their hand-over to the URL of the second, with as many in a request as the third says, until it is killed. The fourth makes its
+// events' numbers differ from those of others.
+const [url = '', target = '', batch = '', name = ''] = process.argv.slice(2);
 const log = silentLogger;
 const store = await openStore(url, { log });
 const settings = {
@@ -18,7 +19,7 @@ const settings = {
   events: { rate: 1e6, totalRate: 1e6 },
 };
 const core = await createCore({ store, hardwareTypes: [], host: name, log, settings });
-const webhook = new Webhook({ url: target, secrets: () => [Buffer.alloc(32, 1)] });
+const webhook = new Webhook({ url: target, secrets: () => [Buffer.alloc(32, 1)], batch: Number(batch) });
 await core.handOverEvents({ target: webhook, skipAfter: null });
 process.stdout.write('ready\n');
 for (let number = 0; ; number++) {

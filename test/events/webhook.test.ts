@@ -202,6 +202,38 @@ test('a long record comes without raw, so that all that pass CloudEvents on take
   expect(short!.event.data).toMatchObject({ raw: { a: 1 } });
 });
 
+test('with events.webhook.batch events come together, as a signed list of CloudEvents', async () => {
+  receiver.respond = (_, response) => void setTimeout(() => response.writeHead(200).end(), 200);
+  await start({ PASSTHRU_EVENTS_WEBHOOK_BATCH: '100' });
+  for (let from = 0; from < 250; from += 50) await store(...numbered(50, from));
+  const all = () =>
+    receiver.received.flatMap(({ events }) =>
+      events.map(({ data }) => Number((data as { bmc_event_id: string }).bmc_event_id)),
+    );
+  await vi.waitFor(() => expect(all()).toEqual(numbered(250).map(({ bmcEventId }) => Number(bmcEventId))), UNTIL);
+  const { received } = receiver;
+  expect(received.length).toBeLessThan(10);
+  for (const request of received) {
+    const ids = request.events.map(({ id }) => id);
+    expect(ids.length).toBeLessThanOrEqual(100);
+    expect(request.headers['content-type']).toBe('application/cloudevents-batch+json; charset=utf-8');
+    expect(request.id).toBe(`${ids[0]}_${ids.at(-1)}`);
+    expect(request.events[0]).toMatchObject({ specversion: '1.0', type: 'passthru.v1.event.record' });
+    expect(signers(request)).toEqual([0]);
+  }
+  await vi.waitUntil(
+    async () => (await observed!.metric('passthru_webhook_events_total{outcome="delivered"}')) === 250,
+    UNTIL,
+  );
+});
+
+test('a batch is no longer than servers take, however long its events are', async () => {
+  await start({ PASSTHRU_EVENTS_WEBHOOK_BATCH: '500' });
+  await store(...numbered(60).map((each) => ({ ...each, raw: { text: 'x'.repeat(50_000) } })));
+  await vi.waitFor(() => expect(receiver.received.flatMap(({ events }) => events)).toHaveLength(60), UNTIL);
+  for (const { body } of receiver.received) expect(body.length).toBeLessThan(1_000_000);
+});
+
 test('a receiver that is too slow has not taken the event', async () => {
   const event: StoredEvent = {
     ...{ id: 'log-1', position: 1, bytes: 1, nodeUuid: NODE, nodeName: null, receiveTime: new Date(0) },
@@ -210,16 +242,16 @@ test('a receiver that is too slow has not taken the event', async () => {
   receiver.respond = () => {};
   const webhook = new Webhook({ url: receiver.url, secrets: () => [Buffer.alloc(32)], timeout: 300 });
   const signal = new AbortController().signal;
-  expect(await webhook.deliver(event, signal)).toEqual({
-    outcome: 'failed',
-    reason: 'the receiver did not respond within 0.3 s',
-    retryAfter: null,
+  expect(await webhook.deliver([event], signal)).toEqual({
+    delivery: { outcome: 'failed', reason: 'the receiver did not respond within 0.3 s', retryAfter: null },
+    count: 1,
   });
   receiver.respond = (_, response) => void response.writeHead(200).end();
-  expect(await webhook.deliver(event, signal)).toEqual({ outcome: 'delivered' });
+  const delivered = { delivery: { outcome: 'delivered' }, count: 1 };
+  expect(await webhook.deliver([event], signal)).toEqual(delivered);
   // One that has responded but sends its body slowly has taken it.
   receiver.respond = (_, response) => void response.writeHead(200).write('t');
-  expect(await webhook.deliver(event, signal)).toEqual({ outcome: 'delivered' });
+  expect(await webhook.deliver([event], signal)).toEqual(delivered);
   await webhook.close();
 });
 

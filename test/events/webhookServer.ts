@@ -7,7 +7,10 @@ export interface Received {
   path: string;
   headers: IncomingHttpHeaders;
   body: string;
+  /** The event; the first one of a batch. */
   event: Record<string, unknown>;
+  /** All events. */
+  events: Record<string, unknown>[];
 }
 
 /** A receiver of webhooks that a test controls. */
@@ -26,7 +29,9 @@ export async function startWebhookServer(port = 0): Promise<WebhookServer> {
     let body = '';
     for await (const chunk of request.setEncoding('utf8')) body += chunk;
     const { headers, url: path = '' } = request;
-    const each = { id: String(headers['webhook-id']), path, headers, body, event: JSON.parse(body) };
+    const json: unknown = JSON.parse(body);
+    const events = (Array.isArray(json) ? json : [json]) as Record<string, unknown>[];
+    const each = { id: String(headers['webhook-id']), path, headers, body, event: events[0]!, events };
     received.push(each);
     receiver.respond(each, response);
   });

@@ -12,7 +12,7 @@ import { Webhook } from './webhook.ts';
  * @throws ConfigError for the file of secrets; kind `store_unavailable`
  */
 export async function startConfiguredWebhook({ events }: Config, core: Core, log: Logger): Promise<() => void> {
-  const { url, secret_file: file, skip_after: skipAfter } = events.webhook;
+  const { url, secret_file: file, skip_after: skipAfter, batch } = events.webhook;
   if (url === null || file === null) return () => {};
   let secrets = readWebhookSecrets(file);
   const { origin, protocol, hostname } = new URL(url);
@@ -27,7 +27,7 @@ export async function startConfiguredWebhook({ events }: Config, core: Core, log
       log.error({ err: error }, 'the secrets of the webhook cannot be loaded; those from before stay in use');
     }
   });
-  const target = new Webhook({ url, secrets: () => secrets });
+  const target = new Webhook({ url, secrets: () => secrets, batch });
   await core.handOverEvents({ target, skipAfter: skipAfter === 0 ? null : skipAfter });
   log.info({ origin }, 'events are handed over by webhook');
   return unwatch;

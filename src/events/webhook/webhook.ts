@@ -1,13 +1,17 @@
 // The webhook: delivers events to a URL of the operator, as signed CloudEvents.
 import { Client, type Dispatcher } from 'undici';
 import type { StoredEvent } from '../../core/events/event.ts';
-import type { Delivery, HandoverTarget, MissedEvents } from '../../core/events/handover/handoverTarget.ts';
+import type { Attempt, Delivery, HandoverTarget, MissedEvents } from '../../core/events/handover/handoverTarget.ts';
 import { maskText } from '../../core/secrets.ts';
 import { type CloudEvent, cloudEvent, missedEvent } from './cloudEvent.ts';
 import { signatureHeaders } from './secrets.ts';
 
-/** The structured mode of CloudEvents over HTTP, which every receiver of CloudEvents takes. */
+/** The structured mode of CloudEvents over HTTP, which every receiver of CloudEvents takes, and the batched mode. */
 const MEDIA_TYPE = 'application/cloudevents+json; charset=utf-8';
+const BATCH_MEDIA_TYPE = 'application/cloudevents-batch+json; charset=utf-8';
+
+/** The length of a batch, in characters, which one event more may exceed: servers take a body of 1 MiB if they are not told more. */
+const BATCH_LENGTH = 512 * 1024;
 
 /** How long a receiver may take, in milliseconds. */
 const TIMEOUT = 30_000;
@@ -23,38 +27,55 @@ export interface WebhookOptions {
   url: string;
   /** Returns the secrets that sign. */
   secrets: () => readonly Buffer[];
+  /** The maximum number of events in a request. Default 1: each in the structured mode; with more, all in the batched mode. */
+  batch?: number;
   /** How long the receiver may take, in milliseconds. Default 30 s. */
   timeout?: number;
 }
 
-/** Delivers events by POST, one at a time. */
+/** Delivers events by POST, one request at a time. */
 export class Webhook implements HandoverTarget {
   readonly #client: Client;
   readonly #path: string;
   readonly #secrets: () => readonly Buffer[];
+  readonly #batch: number;
   readonly #timeout: number;
 
-  constructor({ url, secrets, timeout = TIMEOUT }: WebhookOptions) {
+  constructor({ url, secrets, batch = 1, timeout = TIMEOUT }: WebhookOptions) {
     const { origin, pathname, search } = new URL(url);
     this.#client = new Client(origin);
     this.#path = pathname + search;
     this.#secrets = secrets;
+    this.#batch = batch;
     this.#timeout = timeout;
   }
 
-  async deliver(item: StoredEvent | MissedEvents, signal: AbortSignal): Promise<Delivery> {
-    const event = 'content' in item ? cloudEvent(item) : missedEvent(item, new Date());
+  async deliver(events: readonly StoredEvent[], signal: AbortSignal): Promise<Attempt> {
+    const bodies: CloudEvent[] = [];
+    for (let length = 0; bodies.length < Math.min(events.length, this.#batch) && length < BATCH_LENGTH; ) {
+      const event = cloudEvent(events[bodies.length]!);
+      length += event.body.length;
+      bodies.push(event);
+    }
+    return { delivery: await this.#deliver(bodies, signal), count: bodies.length };
+  }
+
+  deliverMissed(missed: MissedEvents, signal: AbortSignal): Promise<Delivery> {
+    return this.#deliver([missedEvent(missed, new Date())], signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.destroy();
+  }
+
+  async #deliver(events: readonly CloudEvent[], signal: AbortSignal): Promise<Delivery> {
     try {
-      const { statusCode, headers } = await this.#post(event, signal);
+      const { statusCode, headers } = await this.#post(this.#batch === 1 ? events[0]! : batchOf(events), signal);
       return toDelivery(statusCode, headers);
     } catch (error) {
       signal.throwIfAborted();
       return { outcome: 'failed', reason: reasonOf(error, this.#timeout), retryAfter: null };
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#client.destroy();
   }
 
   async #post({ id, body }: CloudEvent, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
@@ -63,7 +84,10 @@ export class Webhook implements HandoverTarget {
     const response = await this.#client.request({
       method: 'POST',
       path: this.#path,
-      headers: { 'content-type': MEDIA_TYPE, ...signatureHeaders(this.#secrets(), id, body, Date.now()) },
+      headers: {
+        'content-type': this.#batch === 1 ? MEDIA_TYPE : BATCH_MEDIA_TYPE,
+        ...signatureHeaders(this.#secrets(), id, body, Date.now()),
+      },
       body,
       signal: end,
     });
@@ -71,6 +95,12 @@ export class Webhook implements HandoverTarget {
     await response.body.dump({ limit: MAX_RESPONSE, signal: end }).catch(() => {});
     return response;
   }
+}
+
+/** Returns events as one: its id names the first and the last, so that it is equal for the same events alone. */
+function batchOf(events: readonly CloudEvent[]): CloudEvent {
+  const id = `${events[0]!.id}_${events.at(-1)!.id}`;
+  return { id, body: `[${events.map(({ body }) => body).join(',')}]` };
 }
 
 function toDelivery(status: number, headers: Dispatcher.ResponseData['headers']): Delivery {

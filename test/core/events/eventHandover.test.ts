@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { StoredEvent } from '../../../src/core/events/event.ts';
 import { EventHandover } from '../../../src/core/events/handover/eventHandover.ts';
-import type { Delivery, HandoverTarget, MissedEvents } from '../../../src/core/events/handover/handoverTarget.ts';
+import type {
+  Attempt,
+  Delivery,
+  HandoverTarget,
+  MissedEvents,
+} from '../../../src/core/events/handover/handoverTarget.ts';
 import { Lease } from '../../../src/core/locks/lease.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { NO_OBSERVER, type Observer } from '../../../src/core/observer.ts';
@@ -14,20 +19,24 @@ const UNTIL = { timeout: 30_000, interval: 10 };
 
 /** A receiver in memory, which tests let fail. */
 class FakeTarget implements HandoverTarget {
-  /** All attempts, by the text of the event. */
+  /** All attempts, by the texts of their events. */
   readonly tried: string[] = [];
+  /** The maximum number of events in an attempt. */
+  batch = 1;
   readonly missed: MissedEvents[] = [];
   closed = false;
   answer: (text: string, signal: AbortSignal) => Delivery | Promise<Delivery> = () => DELIVERED;
 
-  async deliver(item: StoredEvent | MissedEvents, signal: AbortSignal): Promise<Delivery> {
-    if (!('content' in item)) {
-      this.missed.push(item);
-      return DELIVERED;
-    }
-    const text = item.content.kind === 'gap' ? item.content.message : '';
+  async deliver(events: readonly StoredEvent[], signal: AbortSignal): Promise<Attempt> {
+    const taken = events.slice(0, this.batch);
+    const text = taken.map(({ content }) => (content.kind === 'gap' ? content.message : '')).join(' ');
     this.tried.push(text);
-    return this.answer(text, signal);
+    return { delivery: await this.answer(text, signal), count: taken.length };
+  }
+
+  async deliverMissed(missed: MissedEvents): Promise<Delivery> {
+    this.missed.push(missed);
+    return DELIVERED;
   }
 
   async close(): Promise<void> {
@@ -151,6 +160,48 @@ test('skips an event that is refused for too long, and counts it; never one that
   await vi.waitFor(() => expect(counted.delivered).toBe(1), UNTIL);
   expect(counted).toEqual({ refused: 2, skipped: 1, failed: 2, delivered: 1 });
   expect(target.tried).toEqual(['poison', 'poison', 'good', 'good', 'good']);
+});
+
+test('delivers events together, and what failed again as it was', async () => {
+  target.batch = 4;
+  let failures = 2;
+  target.answer = (text) =>
+    text.startsWith('e') && failures-- > 0 ? { outcome: 'failed', reason: 'away', retryAfter: null } : DELIVERED;
+  await add('before');
+  const handover = await begin();
+  await store.addEvents([]);
+  await add('a', 'b', 'c', 'd', 'e', 'f');
+  await vi.waitFor(() => expect(target.tried.filter((text) => text.startsWith('e'))).toHaveLength(1), UNTIL);
+  // Those that come meanwhile are not added to what was tried.
+  await add('g');
+  await vi.waitFor(() => expect(counted).toEqual({ delivered: 7, failed: 2 }), UNTIL);
+  expect(target.tried).toEqual(['a b c d', 'e f', 'e f', 'e f', 'g']);
+  await handover.stop();
+  expect((await store.handoverLag()).events).toBe(0);
+});
+
+test('finds the one that is refused among those that are delivered together, and skips it alone', async () => {
+  target.batch = 8;
+  target.answer = (text) =>
+    text.split(' ').includes('poison') ? { outcome: 'refused', reason: 'returned 400', retryAfter: null } : DELIVERED;
+  await begin({ skipAfter: 0 });
+  await add('a', 'b', 'c', 'poison', 'd', 'e', 'f', 'g', 'h');
+  await vi.waitFor(() => expect(counted.delivered).toBe(8), UNTIL);
+  expect(counted).toEqual({ delivered: 8, refused: 1, skipped: 1 });
+  expect(target.tried).toEqual([
+    'a b c poison d e f g',
+    'a b c poison',
+    'a b',
+    'c poison d e f g h',
+    'c poison d e',
+    'c poison',
+    'c',
+    'poison d e f g h',
+    'poison d e',
+    'poison d',
+    'poison',
+    'd e f g h',
+  ]);
 });
 
 test('tells the receiver which events were removed before they could be delivered', async () => {

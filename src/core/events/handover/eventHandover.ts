@@ -6,13 +6,13 @@ import type { Observer } from '../../observer.ts';
 import type { Store } from '../../store.ts';
 import { pause, settledWithin } from '../../waiting.ts';
 import type { StoredEvent } from '../event.ts';
-import type { Delivery, HandoverSettings, MissedEvents } from './handoverTarget.ts';
+import type { Attempt, Delivery, HandoverSettings } from './handoverTarget.ts';
 
 /** The interval at which a process looks whether it may hand over, in milliseconds. */
 const CLAIM_INTERVAL = 1000;
 
-/** The number of events read at once. */
-const READ_AT_ONCE = 200;
+/** The number of events read at once, which is the most that are delivered together. */
+const READ_AT_ONCE = 500;
 
 /** The interval at which new events are looked for without a notification, in milliseconds. */
 const POLL_INTERVAL = 2000;
@@ -38,8 +38,8 @@ interface HandoverParts extends HandoverSettings {
 }
 
 /**
- * Hands over each stored event to a target, one after the other. The position is stored after the target has taken an event, so
- * that the next process to hand over delivers none too few, and some of the last ones again.
+ * Hands over each stored event to a target, one delivery after the other. The position is stored after the target has taken an
+ * event, so that the next process to hand over delivers none too few, and some of the last ones again.
  */
 export class EventHandover {
   readonly #parts: HandoverParts;
@@ -151,10 +151,12 @@ class Turn {
       await this.#tellMissed(log, floor, cut);
       return true;
     }
-    for (const event of events) {
+    for (let next = 0; next < events.length; ) {
       this.#signal.throwIfAborted();
-      if (await this.#deliver(event, event.id, cut)) this.#count('delivered', 1);
-      this.#position = event.position;
+      const { count, isDelivered } = await this.#deliver(events.slice(next), cut);
+      if (isDelivered) this.#count('delivered', count);
+      next += count;
+      this.#position = events[next - 1]!.position;
       if (performance.now() - this.#recordTime >= RECORD_INTERVAL && !(await this.record())) return true;
     }
     return events.length > 0;
@@ -188,21 +190,42 @@ class Turn {
     const count = floor - this.#position;
     const missed = { first: `${log}-${this.#position + 1}`, last: `${log}-${floor}`, count };
     this.#parts.log.error(missed, 'events were removed before they could be handed over: see events.keep_time');
-    await this.#deliver(missed, missed.last, cut);
+    const deliver = async () => ({ delivery: await this.#parts.target.deliverMissed(missed, cut), count: 1 });
+    await this.#insist(missed.last, deliver);
     this.#count('missed', count);
     this.#position = floor;
   }
 
-  /** Delivers one item, however long that takes. Returns false when it was skipped, since the receiver refuses it. */
-  async #deliver(item: StoredEvent | MissedEvents, id: string, cut: AbortSignal): Promise<boolean> {
-    const { target, skipAfter, log } = this.#parts;
+  /** Delivers the first of some events, however long that takes. */
+  async #deliver(events: readonly StoredEvent[], cut: AbortSignal): Promise<{ count: number; isDelivered: boolean }> {
+    let given = events;
+    return this.#insist(events[0]!.id, async () => {
+      const attempt = await this.#parts.target.deliver(given, cut);
+      const { count } = attempt;
+      // One of them is what the receiver refuses: each half is less for it to stand in the way of.
+      const isDivided = attempt.delivery.outcome === 'refused' && count > 1;
+      given = events.slice(0, isDivided ? Math.ceil(count / 2) : count);
+      return isDivided ? null : attempt;
+    });
+  }
+
+  /**
+   * Makes attempts until one succeeds.
+   * @param deliver makes one; returns null when another is to follow at once
+   * @returns what it was about; not delivered when it was skipped, since the receiver refuses it
+   */
+  async #insist(id: string, deliver: () => Promise<Attempt | null>): Promise<{ count: number; isDelivered: boolean }> {
+    const { skipAfter, log } = this.#parts;
     let refusedSince: number | null = null;
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; ; ) {
       this.#tenure.check();
-      const delivery = await target.deliver(item, cut);
+      this.#signal.throwIfAborted();
+      const made = await deliver();
+      if (made === null) continue;
+      const { delivery, count } = made;
       if (delivery.outcome === 'delivered') {
         if (attempt > 1) log.info({ event: id, attempt }, 'events are handed over again');
-        return true;
+        return { count, isDelivered: true };
       }
       const { outcome, reason } = delivery;
       this.#count(outcome, 1);
@@ -210,12 +233,13 @@ class Turn {
       if (refusedSince !== null && skipAfter !== null && performance.now() - refusedSince >= skipAfter) {
         log.error({ event: id, attempt, reason }, 'an event that the receiver of the hand-over refuses was skipped');
         this.#count('skipped', 1);
-        return false;
+        return { count, isDelivered: false };
       }
       const wait = retryAfter(delivery, attempt);
       const fields = { event: id, attempt, reason, retry_ms: Math.round(wait) };
       log.warn(fields, 'an event could not be handed over, retrying; the next ones wait for it');
       await pause(wait, this.#signal, false);
+      attempt++;
     }
   }
 

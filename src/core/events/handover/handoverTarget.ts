@@ -20,10 +20,22 @@ export type Delivery =
       retryAfter: number | null;
     };
 
+/** One attempt. */
+export interface Attempt {
+  delivery: Delivery;
+  /** The number of events that it was about: the first of those given, at least one. */
+  count: number;
+}
+
 /** Where events are handed over to. */
 export interface HandoverTarget {
-  /** Delivers an event, or that some are gone, once. Rejects with the reason of `signal` when that fires. */
-  deliver(item: StoredEvent | MissedEvents, signal: AbortSignal): Promise<Delivery>;
+  /**
+   * Delivers the first of some events, once: one, or as many as the target takes together. What is about the same events again is
+   * the same delivery to the receiver. Rejects with the reason of `signal` when that fires.
+   */
+  deliver(events: readonly StoredEvent[], signal: AbortSignal): Promise<Attempt>;
+  /** Delivers that some events are gone, once. */
+  deliverMissed(missed: MissedEvents, signal: AbortSignal): Promise<Delivery>;
   /** Closes its connections. */
   close(): Promise<void>;
 }
