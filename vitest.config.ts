@@ -28,7 +28,7 @@ const SLOW = [
   'test/core/jobs/abandonedJobs.test.ts',
   'test/drivers/driver.types.test.ts',
   'test/drivers/ipmi.sim.test.ts',
-  'test/events/{forms,healing,killed,machines,strangers}.test.ts',
+  'test/events/{balancers,forms,healing,killed,machines,strangers,streamHealing,streamKilled}.test.ts',
   'test/generated.test.ts',
   'test/http/{connections,http2Abuse,listener,sessionsFreed,stallTimeout,tls}.test.ts',
   'test/observe/{counters,standardError,tracing,tracingLoaded}.test.ts',
