@@ -143,22 +143,26 @@ export function eventSourceStore(database: Database, cipher: SecretsCipher): Eve
 
     async claimEventSources(conductor, limit) {
       const living = db.selectFrom('conductors').select('conductors.id').where('expires_at', '>', database.now);
-      const free = db
-        .selectFrom('event_sources')
-        .select('event_sources.id')
-        .where(({ or, eb }) => or([eb('owner', 'is', null), eb('owner', 'not in', living)]))
-        .where(({ exists }) => exists(validConductor(database, conductor).select('conductors.id')))
-        .orderBy('event_sources.id')
-        .limit(limit)
-        .modifyEnd(database.untouchedRows);
-      const claimed = await db
-        .updateTable('event_sources')
-        // The owner before may have been away for long.
-        .set({ owner: conductor, due_time: 0 })
-        .where('id', 'in', free)
-        .returning('id')
-        .execute();
-      return claimed.length;
+      const claim = async (isLost: boolean) => {
+        const free = db
+          .selectFrom('event_sources')
+          .select('event_sources.id')
+          .where(isLost ? (eb) => eb('owner', 'not in', living) : (eb) => eb('owner', 'is', null))
+          .where(({ exists }) => exists(validConductor(database, conductor).select('conductors.id')))
+          .orderBy(isLost ? 'event_sources.id' : 'event_sources.due_time')
+          .limit(limit)
+          .modifyEnd(database.untouchedRows);
+        const claimed = await db
+          .updateTable('event_sources')
+          // The owner before may have been away for long.
+          .set({ owner: conductor, due_time: 0 })
+          .where('id', 'in', free)
+          .returning('id')
+          .execute();
+        return claimed.length;
+      };
+      // Those without an owner are found by an index; those of lost ones only among all.
+      return (await claim(false)) || (await claim(true));
     },
 
     async releaseEventSources(conductor) {

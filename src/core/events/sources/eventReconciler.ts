@@ -13,7 +13,10 @@ import { sourceFault } from './sourceFault.ts';
 import { type PassParts, SourcePass } from './sourcePass.ts';
 import type { SourceProgress, StoredSource } from './sourceStore.ts';
 
-/** The interval at which due sources are looked for, in milliseconds; others are claimed every few times. */
+/**
+ * The interval at which due sources are looked for, in milliseconds; others are claimed every few times, and at the next one while
+ * there are as many as are claimed at once.
+ */
 const TICK = 1000;
 const TICKS_TO_CLAIM = 5;
 
@@ -48,8 +51,6 @@ interface ReconcilerParts extends PassParts {
   nodes: NodeManager;
   registry: Registry;
   lease: Lease;
-  /** The interval at which a subscription is verified, in milliseconds. */
-  verifyInterval: number;
   log: Logger;
 }
 
@@ -84,6 +85,8 @@ export class EventReconciler {
   #loop: Periodic | null = null;
   #ticks = 0;
   #conductor: string | null = null;
+  /** Whether more sources were due than could be looked at. */
+  #isBehind = false;
   #ticking: Promise<void> | null = null;
   #again = false;
 
@@ -175,14 +178,19 @@ export class EventReconciler {
     }
     this.#conductor = tenure?.id ?? null;
     if (tenure === null) return;
-    if (this.#ticks++ % TICKS_TO_CLAIM === 0) await store.claimEventSources(tenure.id, CLAIM);
+    if (this.#ticks++ % TICKS_TO_CLAIM === 0 && (await store.claimEventSources(tenure.id, CLAIM)) === CLAIM) {
+      this.#ticks = 0;
+    }
     const free = PASSES - this.#running.size;
     if (free <= 0) return;
     // Those that run may be due again.
     const due = await store.dueEventSources(tenure.id, new Date(now()), free + this.#running.size);
-    for (const source of due.filter(({ nodeUuid }) => !this.#running.has(nodeUuid)).slice(0, free)) {
+    const waiting = due.filter(({ nodeUuid }) => !this.#running.has(nodeUuid));
+    this.#isBehind = waiting.length >= free;
+    for (const source of waiting.slice(0, free)) {
       const pass = this.#pass(source, tenure).finally(() => {
         this.#running.delete(source.nodeUuid);
+        if (this.#isBehind && this.#running.size < PASSES / 2) void this.#tick().catch(() => {});
       });
       this.#running.set(source.nodeUuid, pass);
     }

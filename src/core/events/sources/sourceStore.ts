@@ -81,7 +81,10 @@ export interface EventSourceStore {
   /** Returns the source whose present or previous secret has this digest, unless it is being removed; null for none. */
   findEventSource(digest: string): Promise<{ nodeUuid: string; digests: string[] } | null>;
 
-  /** Makes a conductor the owner of up to `limit` sources that have none with a valid lease. Returns their number. */
+  /**
+   * Makes a conductor the owner of up to `limit` sources that have none with a valid lease: of some that have none, else of some whose
+   * owner is lost. Returns their number.
+   */
   claimEventSources(conductor: string, limit: number): Promise<number>;
   /** Lets go of all sources of a conductor. */
   releaseEventSources(conductor: string): Promise<void>;
