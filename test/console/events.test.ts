@@ -65,6 +65,17 @@ describe('the events of the console', needs(chromium === null ? 'Chromium' : nul
     await row.getByText(/^Arrived after/).waitFor();
   });
 
+  test('keep what is entered for a new source while the page reads again whether there is one', async () => {
+    const { page, faults, close } = await logInAs(browser, service.url, 'ann', 'events/sources/fake-1');
+    await page.getByLabel('Registries').fill('ResourceEvent');
+    for (let readings = 0; readings < 2; readings++)
+      await page.waitForResponse((response) => response.url().endsWith('/GetEventSource'));
+    expect(await page.getByLabel('Registries').inputValue()).toBe('ResourceEvent');
+    expect(await page.evaluate('document.activeElement.name')).toBe('registryPrefixes');
+    expect(faults).toEqual([]);
+    await close();
+  });
+
   test('are refused for a node whose hardware has none, and the page says why', async () => {
     const { page, faults, close } = await logInAs(browser, service.url, 'ann', 'events/sources/fake-1');
     await page.getByRole('button', { name: 'Set', exact: true }).click();
@@ -125,6 +136,8 @@ describe('the events of the console', needs(chromium === null ? 'Chromium' : nul
 
   test('stand still while paused', async () => {
     const { page } = ann;
+    // What is not read yet when the page pauses counts as newer.
+    await page.getByText(/^1 events$/).waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     bmc.events.send({ message: 'While paused', severity: 'Critical', origin: FAN });
     await page.getByText('Paused: 1 newer').waitFor();

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Fleet, startFleet } from '../../src/sim/index.ts';
 import { type RoleService, startRoleService } from '../auth/roleService.ts';
-import { htpasswd } from '../auth/users.ts';
+import { htpasswd, passwordOf } from '../auth/users.ts';
 import { findChromium, startChromium } from '../clients/chromium.ts';
 import { needs } from '../needs.ts';
 import { expectReachable, focused, tabTo } from './keys.ts';
@@ -63,8 +63,9 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     });
     if (outcome.kind !== 'job') throw new TypeError('second_method is not asynchronous');
     job = outcome.job.id;
-    ann = await visit(browser, service.url, 'nodes');
+    ann = await logInAs(browser, service.url, 'ann', 'nodes');
     page = ann.page;
+    await title('Nodes');
   });
   afterAll(async () => {
     expect(ann.faults).toEqual([]);
@@ -93,23 +94,29 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await type(option);
   };
 
-  test('is logged in to by keys alone', async () => {
-    await page.getByLabel('User name').waitFor();
-    await expectReachable(page);
-    await tabTo(page, 'User name');
-    await type('ann');
-    await press('Tab');
-    await type('wrong');
-    await press('Enter');
-    await page.getByRole('alert').waitFor();
-    await tabTo(page, 'User name');
-    await press('Control+A');
-    await type('ann');
-    await press('Tab');
-    await press('Control+A');
-    await type('nna');
-    await activate('Log in');
-    await title('Nodes');
+  test('is logged in to, and left, by keys alone', async () => {
+    const { page: own, faults, close } = await visit(browser, service.url);
+    const enter = async (name: string, text: string) => {
+      await tabTo(own, name);
+      await own.keyboard.press('Control+A');
+      await own.keyboard.type(text);
+    };
+    await own.getByLabel('User name').waitFor();
+    await expectReachable(own);
+    await enter('User name', 'ann');
+    await enter('Password', 'wrong');
+    await own.keyboard.press('Enter');
+    await own.getByRole('alert').waitFor();
+    await enter('User name', 'ann');
+    await enter('Password', passwordOf('ann'));
+    await tabTo(own, 'Log in');
+    await own.keyboard.press('Enter');
+    await own.getByRole('heading', { level: 1, name: 'Nodes' }).waitFor();
+    await tabTo(own, 'Log out');
+    await own.keyboard.press('Enter');
+    await own.getByLabel('User name').waitFor();
+    expect(faults).toEqual([]);
+    await close();
   });
 
   test('lets every control of every page be reached, shows the focus, and keeps it nowhere', async () => {
@@ -305,7 +312,7 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await page.getByText('The event source is deleted.').waitFor();
   });
 
-  test('has a method of a driver called, the overview followed and the session ended by keys alone', async () => {
+  test('has a method of a driver called, and the overview followed, by keys alone', async () => {
     await open('overview', 'Overview');
     await tabTo(page, 'trial');
     await press('Enter');
@@ -319,8 +326,6 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await type('x');
     await press('Enter');
     await page.getByRole('region', { name: 'Outcome', exact: true }).getByText('"x"').waitFor();
-    await activate('Log out');
-    await page.getByLabel('User name').waitFor();
   });
 
   describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {

@@ -1,6 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { useQuery } from '@connectrpc/connect-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { EventService, type EventSource } from '../../../gen/passthru/v1/event_pb.ts';
@@ -25,15 +25,15 @@ const client = createClient(EventService, session.transport);
 export function SourcePage({ params }: { params: { node: string } }) {
   const { node } = params;
   useChanges(session);
-  const { data, error, refetch } = useQuery(
-    EventService.method.getEventSource,
-    { node },
-    { refetchInterval: INTERVAL },
-  );
+  const { data, error, isFetched, refetch } = useQuery({
+    queryKey: ['event source', node],
+    queryFn: ({ signal }) => readSource(node, signal),
+    refetchInterval: INTERVAL,
+  });
   const [busy, setBusy] = useState(false);
   const [told, setTold] = useState<{ kind: 'error' | 'success'; text: string } | null>(null);
   const [asked, setAsked] = useState(false);
-  const source = error?.code === Code.NotFound ? null : (data?.source ?? null);
+  const source = data?.source ?? null;
   const title = source?.nodeName || node;
   const reason = busy ? texts.sources.busy : hasRole(session.state, 'operator') ? null : texts.needsRole('operator');
 
@@ -69,7 +69,8 @@ export function SourcePage({ params }: { params: { node: string } }) {
       return texts.sources.removed;
     });
 
-  if (data === undefined && error === null) {
+  // Not while it is read again: what has been entered in the form would be lost.
+  if (!isFetched) {
     return (
       <Page title={texts.sources.one(node)}>
         <p role="status">{texts.loading}</p>
@@ -97,9 +98,8 @@ export function SourcePage({ params }: { params: { node: string } }) {
       }
     >
       {told !== null && <Message kind={told.kind}>{told.text}</Message>}
-      {source === null && error !== null && told === null && (
-        <Message kind={error.code === Code.NotFound ? 'info' : 'error'}>{error.rawMessage}</Message>
-      )}
+      {told === null && error !== null && <Message kind="error">{ConnectError.from(error).rawMessage}</Message>}
+      {told === null && data?.none !== undefined && <Message kind="info">{data.none}</Message>}
       {source !== null && <State source={source} />}
       <section>
         <h2>{texts.sources.change}</h2>
@@ -122,6 +122,18 @@ export function SourcePage({ params }: { params: { node: string } }) {
       )}
     </Page>
   );
+}
+
+/** Reads the source of a node, or why it has none, which is no failure. */
+async function readSource(node: string, signal: AbortSignal): Promise<{ source: EventSource | null; none?: string }> {
+  try {
+    const { source } = await client.getEventSource({ node }, { signal });
+    return { source: source ?? null };
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    if (error.code !== Code.NotFound) throw error;
+    return { source: null, none: error.rawMessage };
+  }
 }
 
 function State({ source }: { source: EventSource }) {
