@@ -162,6 +162,9 @@ describe('the lines for a shell', () => {
     );
     expect(wordsOf(commandLine('curl', { ...get, arguments: { id: 5 } })!)).toContain('{"id":5}');
     expect(commandLine('curl', { ...get, attach: true })).toContain('-o attachment');
+    // REST refuses NUL.
+    for (const program of ['curl', 'baremetal'] as const)
+      expect(commandLine(program, { ...CALL, arguments: { list: [{ '\0': 'x' }] } })).toBeNull();
     // Ironic's client sends no arguments with these verbs.
     for (const httpMethod of ['GET', 'DELETE']) {
       const call = { ...get, httpMethod };

@@ -123,7 +123,7 @@ function curlWords({
   attach,
 }: LineOptions): Word[] | null {
   const credentials = CREDENTIALS.curl[scheme ?? 'none'];
-  if (credentials === null) return null;
+  if (credentials === null || !isTakenByRest(args)) return null;
   const path = `/v1/${target.kind}s/${encodeURIComponent(target.name)}/vendor_passthru`;
   const url = `${origin}${path}?method=${encodeURIComponent(method)}`;
   const words: Word[] = ['curl', '-sS', '-X', httpMethod, '-H', API_VERSION, ...credentials.words];
@@ -137,7 +137,7 @@ function curlWords({
 function baremetalWords({ origin, scheme, target, method, httpMethod, arguments: args }: LineOptions): Word[] | null {
   const credentials = CREDENTIALS.baremetal[scheme ?? 'none'];
   // Ironic's client cannot print the result of a driver's method: it calls, then fails.
-  if (credentials === null || target.kind === 'driver') return null;
+  if (credentials === null || target.kind === 'driver' || !isTakenByRest(args)) return null;
   const words = [
     ...['baremetal', ...credentials.words, '--os-endpoint', origin],
     ...['node', 'passthru', 'call', '--http-method', httpMethod],
@@ -195,6 +195,13 @@ function passthruWords(options: LineOptions): Word[] | null {
     ...(attach ? ['--output', ATTACHMENT] : []),
     ...positional(target.name, method),
   ];
+}
+
+/** Whether REST takes every text in a value: it refuses NUL and halves of characters. */
+function isTakenByRest(value: JsonValue): boolean {
+  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).flat().every(isTakenByRest);
 }
 
 /** Whether the arguments of a call with this verb may stand in the query of its address. */
