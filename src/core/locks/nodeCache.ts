@@ -17,11 +17,8 @@ export function isCurrent({ fence }: Pick<NodeSnapshot, 'fence'>, lock: { readon
   return fence !== null && lock.fence === fence + 1;
 }
 
-/**
- * The maximum number of nodes kept, of some 1.3 kB each; the least recently called or read is dropped first. Callers that go through
- * more of them in turn find none: a call then takes a third more processor time.
- */
-const MAX_NODES = 30_000;
+/** The maximum number of nodes kept, of some 1.3 kB each; the least recently called or read is dropped first. */
+const MAX_NODES = 10_000;
 
 /**
  * The nodes called or listed most recently, so that a call need not read its node. A node is the same object while its content is the
