@@ -113,7 +113,11 @@ export function fakeHardware(bmcs: Map<string, FakeBmc>): HardwareType {
 export class FakeIntake implements EventIntake {
   readonly taken: { nodeUuid: string; records: readonly EventRecord[] }[] = [];
   readonly gaps: (EventGap & { nodeUuid: string })[] = [];
+  /** The errors of the next attempts to store records with these message ids, the first one first. */
+  readonly failures = new Map<string, unknown[]>();
   async take(nodeUuid: string, records: readonly EventRecord[]): Promise<void> {
+    const failure = this.failures.get(records[0]?.messageId ?? '')?.shift();
+    if (failure !== undefined) throw failure;
     this.taken.push({ nodeUuid, records });
   }
   async noteGap(nodeUuid: string, gap: EventGap): Promise<void> {

@@ -509,6 +509,25 @@ describe('a stream', () => {
     expect(gaps()[0]![2]).toContain('The stream of events was broken');
   });
 
+  test.each([
+    ['a defect', () => new Error('value out of range'), false],
+    ['the store is away', () => new PassthruError('store_unavailable', 'away'), true],
+    ['too many arrive', () => new PassthruError('rate_limited', 'later'), true],
+  ])('does not stop at an event that cannot be stored: %s', async (_, failure, isStored) => {
+    bmc.hasTests = false;
+    bmc.stream = serve;
+    await replica.receiving.sources.set('n1', { ...ANY, transport: 'sse' }, operator);
+    await replica.pass();
+    replica.intake.failures.set('A.1.0.Bad', Array.from({ length: 4 }, failure));
+    await open[0]!.sink.event('7', '{"MessageId":"A.1.0.Bad"}');
+    await open[0]!.sink.event('8', '{"MessageId":"A.1.0.Good"}');
+    const stored = replica.intake.taken.flatMap(({ records }) => records.map(({ messageId }) => messageId));
+    expect(stored).toEqual(isStored ? ['A.1.0.Bad', 'A.1.0.Good'] : ['A.1.0.Good']);
+    expect(gaps().map(([, , message]) => message)).toEqual(
+      isStored ? [] : [expect.stringContaining('an event that cannot be stored')],
+    );
+  });
+
   test('is read where the BMC takes no subscription, unless push is wished', async () => {
     bmc.hasTests = false;
     bmc.stream = serve;

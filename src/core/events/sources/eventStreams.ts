@@ -1,4 +1,4 @@
-import { PassthruError } from '../../errors.ts';
+import { isStoreUnavailable, PassthruError, toPassthruError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Node } from '../../node.ts';
 import { pause, untilStored } from '../../waiting.ts';
@@ -18,6 +18,9 @@ const SHORT_BREAK = 1000;
 
 /** Unreadable events are told together, as often as this, in milliseconds. */
 const DROPPED_INTERVAL = 60_000;
+
+/** How often storing an event is tried that the store, which can be reached, does not take. */
+const MAX_REFUSALS = 3;
 
 /** How a stream of a node is. */
 export interface StreamStatus {
@@ -198,7 +201,7 @@ export class NodeStream {
     await told;
   }
 
-  /** Stores an event however long that takes: the BMC does not send it again. */
+  /** Stores an event however long the store is away: the BMC does not send it again. */
   async #store(body: string): Promise<void> {
     const { intake, parse, log } = this.#parts;
     let records: EventRecord[];
@@ -208,7 +211,17 @@ export class NodeStream {
       log.warn({ err: error, node: this.#node.uuid }, 'a BMC sent an event that cannot be read, dropped');
       return this.#drop('an event that cannot be read, which was dropped');
     }
-    await this.#insist(() => intake.take(this.#node.uuid, records));
+    let refusals = 0;
+    const step = async () => {
+      try {
+        await intake.take(this.#node.uuid, records);
+      } catch (error) {
+        if (isPassing(error) || ++refusals < MAX_REFUSALS) throw error;
+        log.error({ err: error, node: this.#node.uuid }, 'a BMC sent an event that cannot be stored, dropped');
+        await this.#drop('an event that cannot be stored, which was dropped');
+      }
+    };
+    await this.#insist(step);
   }
 
   /** Tells that an event was dropped, with those that were since it was told last: a BMC may send nothing else. */
@@ -254,4 +267,9 @@ export class NodeStream {
     // Attempts that fail in turn are no news.
     if (isChanged) this.#parts.changed(this.#node.uuid);
   }
+}
+
+/** Whether the same event can be stored later. */
+function isPassing(error: unknown): boolean {
+  return isStoreUnavailable(error) || toPassthruError(error).kind === 'rate_limited';
 }
