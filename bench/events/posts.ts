@@ -79,19 +79,32 @@ async function postOver(
     socket.write(
       `POST ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
-    // Heads without bodies, each in one piece.
-    const [head] = (await once(socket, 'data')) as [Buffer];
+    const head = await nextData(socket);
     const time = performance.now() - begun;
-    if (head.toString('latin1', 9, 12) === '200') posted.acknowledged.push(id);
+    if (head?.toString('latin1', 9, 12) === '200') posted.acknowledged.push(id);
     else posted.refused++;
     posted.latencies.push([performance.timeOrigin + begun, time]);
-    if (connectsAnew) {
+    // What refuses a post before it has read it closes the connection.
+    if (connectsAnew || head === null || head.includes('Connection: close')) {
       socket.destroy();
       socket = null;
     }
     if (pause > 0) await sleep(Math.max(0, pause - time));
   }
   socket?.destroy();
+}
+
+/** Returns the next piece of a connection, which is a head without a body; null when the connection ends before. */
+function nextData(socket: Socket): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const take = (data: Buffer) => settle(data);
+    const end = () => settle(null);
+    const settle = (data: Buffer | null) => {
+      socket.off('data', take).off('close', end).off('error', end);
+      resolve(data);
+    };
+    socket.on('data', take).on('close', end).on('error', end);
+  });
 }
 
 function bodyOf(id: string): string {

@@ -18,8 +18,8 @@ export const MAX_BODY = 1024 * 1024;
 /** The longest secret that is looked up, in characters. */
 const MAX_SECRET = 256;
 
-/** The number of secrets looked up at once: a stranger may try many. */
-const MAX_LOOKUPS = 64;
+/** The number of secrets looked up at once: a stranger may try many, and a fleet may begin to post together. */
+const MAX_LOOKUPS = 1000;
 
 /** The value of Retry-After, in seconds. */
 const RETRY_AFTER = '5';
