@@ -4,6 +4,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Router } from 'wouter';
 import { App } from './App.tsx';
+import { liveNodes } from './live/nodes.ts';
 import { session } from './session/session.ts';
 import './style.css';
 
@@ -12,6 +13,16 @@ const queries = new QueryClient({
 });
 
 void session.start();
+
+// Most visits begin with the nodes. They are asked for as soon as the caller is known: the service sends them while the page
+// draws what is around them.
+if (['', 'nodes'].includes(location.pathname.slice(import.meta.env.BASE_URL.length))) {
+  const unsubscribe = session.subscribe(() => {
+    if (session.state.status !== 'ready') return;
+    unsubscribe();
+    liveNodes.start();
+  });
+}
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
