@@ -81,13 +81,11 @@ function blanksFor<V extends object>(values: V, constant: readonly (keyof V)[]):
   return Object.fromEntries(blanks);
 }
 
-function fill<V extends object, O>({ parameters, ...compiled }: CompiledQuery<O>, values: V): CompiledQuery<O> {
-  return {
-    ...compiled,
-    parameters: parameters.map((parameter) =>
-      parameter instanceof Blank ? values[parameter.name as keyof V] : parameter,
-    ),
-  };
+function fill<V extends object, O>(compiled: CompiledQuery<O>, values: V): CompiledQuery<O> {
+  const parameters = compiled.parameters.map((parameter) =>
+    parameter instanceof Blank ? values[parameter.name as keyof V] : parameter,
+  );
+  return { ...compiled, parameters };
 }
 
 class Blank {

@@ -94,7 +94,8 @@ export class StoringIntake implements EventIntake {
     const line = this.#lineOf(nodeUuid);
     this.#count(line, records.length);
     try {
-      const whole = await this.#completion.complete(nodeUuid, records);
+      const completion = this.#completion;
+      const whole = completion.canComplete(nodeUuid, records) ? await completion.complete(nodeUuid, records) : records;
       const now = Date.now();
       await this.#put(
         line,

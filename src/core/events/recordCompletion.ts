@@ -26,12 +26,17 @@ export class RecordCompletion {
     this.#now = now;
   }
 
+  /** Whether `complete` can make something of the records. */
+  canComplete(nodeUuid: string, records: readonly EventRecord[]): boolean {
+    if (this.resolver === null || !records.some(lacksSomething)) return false;
+    const until = this.#paused.get(nodeUuid);
+    return until === undefined || until <= this.#now();
+  }
+
   /** Returns the records, completed or as they are. Never throws. */
   async complete(nodeUuid: string, records: readonly EventRecord[]): Promise<readonly EventRecord[]> {
     const { resolver } = this;
-    if (resolver === null || !records.some(lacksSomething)) return records;
-    const until = this.#paused.get(nodeUuid);
-    if (until !== undefined && until > this.#now()) return records;
+    if (resolver === null || !this.canComplete(nodeUuid, records)) return records;
     this.#paused.delete(nodeUuid);
     const signal = AbortSignal.timeout(TIMEOUT);
     try {

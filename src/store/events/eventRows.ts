@@ -51,77 +51,83 @@ export const SHOWN_COLUMNS = (Object.keys(COLUMNS) as (keyof EventsTable)[]).fil
 /** A row as it is read; `raw` is absent when it was not. */
 export type EventRow = Pick<EventsTable, (typeof SHOWN_COLUMNS)[number]> & { raw?: string | null };
 
-/** Returns the row of an event. */
-export function toEventRow(
-  { nodeUuid, content, digest }: NewEvent,
-  place: { position: number; time: number; nodeName: string | null },
-): EventsTable {
-  const row = { ...columnsOf(content), node_uuid: nodeUuid, node_name: place.nodeName, digest };
-  const { message_id: id, message, message_args: args, origin, raw } = row;
-  const texts = [id, message, args ?? '', origin];
-  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), ROW_BYTES);
-  return {
-    ...row,
-    position: place.position,
-    time: place.time,
-    bytes,
-    raw_bytes: raw === null ? 0 : Buffer.byteLength(raw),
-  };
+/** Where an event is stored. */
+interface Place {
+  position: number;
+  time: number;
+  nodeName: string | null;
 }
 
-type ContentColumns = Omit<
-  EventsTable,
-  'position' | 'time' | 'node_uuid' | 'node_name' | 'digest' | 'bytes' | 'raw_bytes'
->;
-
-function columnsOf(content: EventRecord | EventGap): ContentColumns {
+/** Returns the row of an event. */
+export function toEventRow({ nodeUuid, content, digest }: NewEvent, place: Place): EventsTable {
   if (content.kind === 'gap') {
-    const { start, end, message } = content;
+    const message = storableText(content.message);
     return {
       ...EMPTY,
+      position: place.position,
+      time: place.time,
+      node_uuid: nodeUuid,
+      node_name: place.nodeName,
       kind: 'gap',
-      message: storableText(message),
-      gap_start: start.getTime(),
-      gap_end: end.getTime(),
+      message,
+      gap_start: content.start.getTime(),
+      gap_end: content.end.getTime(),
+      digest,
+      bytes: ROW_BYTES + bytesOf(message),
     };
   }
   const keys = messageKeys(content.messageId);
+  const messageId = storableText(content.messageId);
+  const message = storableText(content.message);
+  const messageArgs = content.messageArgs.length === 0 ? null : JSON.stringify(content.messageArgs);
+  const origin = storableText(content.origin);
+  const raw = JSON.stringify(content.raw);
+  // Written out: each copy of an object with so many members would cost as much as a text.
   return {
-    ...EMPTY,
+    position: place.position,
+    time: place.time,
+    node_uuid: nodeUuid,
+    node_name: place.nodeName,
     kind: content.kind,
     severity: severityRank(content.severity),
     registry_key: storableText(keys.registry),
     message_key: storableText(keys.message),
-    message_id: storableText(content.messageId),
-    message: storableText(content.message),
-    message_args: content.messageArgs.length === 0 ? null : JSON.stringify(content.messageArgs),
-    origin: storableText(content.origin),
+    message_id: messageId,
+    message,
+    message_args: messageArgs,
+    origin,
     event_type: storableText(content.eventType),
     bmc_event_id: storableText(content.bmcEventId),
     bmc_time: content.bmcTime?.getTime() ?? null,
+    gap_start: null,
+    gap_end: null,
     truncated: Number(content.truncated),
     reference: content.reference === null ? null : storableText(content.reference),
-    raw: JSON.stringify(content.raw),
+    digest,
+    raw,
+    bytes: ROW_BYTES + bytesOf(messageId) + bytesOf(message) + bytesOf(messageArgs ?? '') + bytesOf(origin),
+    raw_bytes: bytesOf(raw),
   };
 }
 
-const EMPTY: ContentColumns = {
-  kind: 'gap',
+function bytesOf(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+const EMPTY = {
   severity: 0,
   registry_key: '',
   message_key: '',
   message_id: '',
-  message: '',
   message_args: null,
   origin: '',
   event_type: '',
   bmc_event_id: '',
   bmc_time: null,
-  gap_start: null,
-  gap_end: null,
   truncated: 0,
   reference: null,
   raw: null,
+  raw_bytes: 0,
 };
 
 /**
@@ -129,6 +135,15 @@ const EMPTY: ContentColumns = {
  * @param log the id of the log of events, which makes the event's own unique
  */
 export function toEvent(row: EventRow, log: string): StoredEvent {
+  return eventOf(row, toContent(row), log);
+}
+
+/** As `toEvent`, for a row made from `content`, of which nothing need be read again. */
+export function toNewEvent(row: EventsTable, content: EventRecord | EventGap, log: string): StoredEvent {
+  return eventOf(row, content.kind === 'gap' ? toContent(row) : storedRecord(row, content), log);
+}
+
+function eventOf(row: EventRow, content: EventRecord | EventGap, log: string): StoredEvent {
   return {
     id: `${log}-${row.position}`,
     position: row.position,
@@ -136,15 +151,27 @@ export function toEvent(row: EventRow, log: string): StoredEvent {
     nodeUuid: row.node_uuid,
     nodeName: row.node_name,
     receiveTime: new Date(row.time),
-    content: toContent(row),
+    content,
   };
 }
 
-/** As `toEvent`, for a row made from `content`, whose document need not be read again. */
-export function toNewEvent(row: EventsTable, content: EventRecord | EventGap, log: string): StoredEvent {
-  const event = toEvent({ ...row, raw: null }, log);
-  if (event.content.kind === 'gap' || content.kind === 'gap') return event;
-  return { ...event, content: { ...event.content, raw: content.raw } };
+/** Returns a record with its texts as they were stored. */
+function storedRecord(row: EventsTable, given: EventRecord): EventRecord {
+  return {
+    kind: given.kind,
+    bmcTime: given.bmcTime,
+    messageId: row.message_id,
+    registry: messageParts(row.message_id).registry,
+    message: row.message,
+    messageArgs: given.messageArgs,
+    severity: given.severity,
+    origin: row.origin,
+    eventType: row.event_type,
+    bmcEventId: row.bmc_event_id,
+    raw: given.raw,
+    truncated: given.truncated,
+    reference: row.reference,
+  };
 }
 
 function toContent(row: EventRow): EventRecord | EventGap {

@@ -60,15 +60,17 @@ describe('the intake', () => {
     let now = 0;
     const { store, batches } = gatedStore();
     const intake = intakeOf(store, undefined, () => now);
+    void intake.take('node-0', records('0'));
     for (const id of ['1', '2', '3']) {
       void intake.take(`node-${id}`, records(id));
       await oneTurn();
       expect(batches).toEqual([]);
     }
     await turn();
-    expect(batches.map(({ events }) => idsOf(events))).toEqual([['1', '2', '3']]);
+    expect(batches.map(({ events }) => idsOf(events))).toEqual([['0', '1', '2', '3']]);
     batches[0]!.end();
     await intake.drain();
+    void intake.take('node', records('first'));
     for (let id = 0; batches.length === 1; id++) {
       expect(now).toBeLessThanOrEqual(5);
       void intake.take('node', records(id));
