@@ -159,7 +159,7 @@ const FAULTS: Record<string, Fault> = {
   },
   'the BMC has no room for the stream now (503)': {
     happens: refused({ status: 503, headers: { 'Retry-After': '1' } }),
-    tells: /tries again/,
+    tells: /503|tries again/,
     mended: allowed,
   },
   'the stream fails at the BMC (500)': { happens: refused({ status: 500 }), tells: /500/, mended: allowed },

@@ -41,6 +41,8 @@ export class EventStream {
 
   /** Writes a text as it is, but for the ends of its lines. */
   writeText(text: string): void {
+    // Until its connection has closed, a stream that was ended is still there.
+    if (this.#body.writableEnded) return;
     this.#body.write(text.replaceAll('\n', this.#habits.streamLine));
     this.#gzip?.flush();
   }

@@ -13,7 +13,7 @@ const LAST_PAUSE = 60_000;
 /** How long a stream must last to count as one that works, in milliseconds. */
 const STEADY = 30_000;
 
-/** A shorter break is no gap to tell, in milliseconds. */
+/** A stream that the service itself opens again sooner than this after it was heard, in milliseconds, has no gap to tell. */
 const SHORT_BREAK = 1000;
 
 /** Unreadable events are told together, as often as this, in milliseconds. */
@@ -102,6 +102,8 @@ export class NodeStream {
   readonly #node: Node;
   readonly #parts: StreamParts;
   readonly #stop = new AbortController();
+  /** Whether the service ended the last reading, and not the BMC. */
+  #isRenewed = false;
   /** Ends the reading that is under way. */
   #renewal = new AbortController();
   /** When the BMC was last heard, in milliseconds since 1970; null before it was. */
@@ -160,7 +162,8 @@ export class NodeStream {
       }
       if (signal.aborted) break;
       this.#why = error instanceof PassthruError ? error.message : 'the stream of events broke';
-      if (this.#renewal.signal.aborted) continue;
+      this.#isRenewed = this.#renewal.signal.aborted;
+      if (this.#isRenewed) continue;
       this.#set('broken', error);
       this.#settled.resolve();
       wait = this.#parts.now() - begun > STEADY ? FIRST_PAUSE : Math.min(wait * 2, LAST_PAUSE);
@@ -241,11 +244,11 @@ export class NodeStream {
     await this.#insist(() => intake.noteGap(this.#node.uuid, gap));
   }
 
-  /** Tells that nothing could arrive since the BMC was last heard. */
+  /** Tells that nothing could arrive since the BMC was last heard. When it ended the stream, what it sent meanwhile is lost. */
   async #noteGap(): Promise<void> {
     const { intake, now } = this.#parts;
     const [start, end] = [this.#heard, now()];
-    if (start === null || end - start < SHORT_BREAK) return;
+    if (start === null || (this.#isRenewed && end - start < SHORT_BREAK)) return;
     const replay = this.status.lastEventId === null ? '' : '; the BMC sends again what it has kept';
     const message = `The stream of events was broken${replay}: ${this.#why}`;
     const gap = { kind: 'gap' as const, start: new Date(start), end: new Date(end), message };
