@@ -127,9 +127,14 @@ export class NodeStream {
     this.ended = this.#run();
   }
 
-  /** Waits until the first attempt to open it has ended, or the first one since `renew`. */
-  settled(): Promise<void> {
-    return this.#settled.promise;
+  /** Waits until the first attempt to open it has ended, or the first one since `renew`, up to `time` milliseconds. */
+  async settled(time: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, time).unref();
+    });
+    await Promise.race([this.#settled.promise, late]);
+    clearTimeout(timer);
   }
 
   /** When the BMC was heard last, and when the stream was opened, in milliseconds since 1970; null before. */

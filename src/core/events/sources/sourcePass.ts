@@ -8,14 +8,12 @@ import type { Arrivals } from './arrivals.ts';
 import type { EventStreams, NodeStream } from './eventStreams.ts';
 import type { EventsWork } from './eventsWork.ts';
 import { sameUri, stateChange } from './sourceChange.ts';
-import { SWITCHED_OFF, sourceFault, UNREACHABLE } from './sourceFault.ts';
+import { SWITCHED_OFF, sourceFault } from './sourceFault.ts';
+import { gapOf, restartTime } from './sourceGap.ts';
 import type { SourceProgress, StoredSource } from './sourceStore.ts';
 import { newSourceToken, sourceTokenDigest } from './sourceToken.ts';
 import { SubscriptionMarks } from './subscriptionMarks.ts';
 import { isSelective, NOT_ARRIVED, testSource } from './testEvent.ts';
-
-/** How far the times of restarts that a BMC tells may differ without a restart, in milliseconds: some count back from now. */
-const RESET_TOLERANCE = 60_000;
 
 /** The kinds of errors by which a BMC refuses to send a test event. */
 const REFUSALS: ReadonlySet<string> = new Set(['bmc_refused', 'bmc_failed']);
@@ -308,12 +306,7 @@ export class SourcePass {
 
   /** Waits until a stream is open. Throws why it is not. */
   async #opened(stream: NodeStream): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, OPEN_TIME).unref();
-    });
-    await Promise.race([stream.settled(), late]);
-    clearTimeout(timer);
+    await stream.settled(OPEN_TIME);
     const { state, error, lastEventId } = stream.status;
     if (state === 'open') return;
     if (error instanceof PassthruError && error.kind === 'bmc_unsupported') this.#parts.streams.stop(this.#node.uuid);
@@ -338,13 +331,9 @@ export class SourcePass {
     return (await this.#events.readState?.(task)) ?? { clock: null, lastReset: null, subscriptions: null };
   }
 
-  /** Returns when the BMC has restarted since the last pass, by this service's clock; null when it has not, or does not tell. */
-  #restartedAt({ clock, lastReset }: BmcState): number | null {
-    const before = this.#get('lastReset');
-    if (before === null || lastReset === null) return null;
-    if (lastReset.getTime() - before.getTime() < RESET_TOLERANCE) return null;
-    const now = this.#parts.now();
-    return Math.min(now, lastReset.getTime() - (clock === null ? 0 : clock.getTime() - now));
+  /** Returns when the BMC has restarted since the last pass; null when it has not, or does not tell. */
+  #restartedAt(state: BmcState): number | null {
+    return restartTime(this.#get('lastReset'), state, this.#parts.now());
   }
 
   /**
@@ -353,25 +342,9 @@ export class SourcePass {
    * @param reset when the BMC has restarted; null when it has not
    */
   async #tellGap(fault: string | null, reset: number | null): Promise<void> {
-    const { verifyTime, lastEventTime, reason } = this.#source;
     if (reset !== null) this.#note('the BMC had restarted');
-    const lost = fault !== null && fault !== 'new' && fault !== 'the wish was changed';
-    const away = reason?.startsWith(UNREACHABLE) === true;
-    const off = reason?.startsWith(SWITCHED_OFF) === true;
-    if (verifyTime === null || !(lost || away || off || reset !== null)) return;
-    const end = this.#parts.now();
-    const sure = Math.max(verifyTime.getTime(), lastEventTime?.getTime() ?? 0);
-    const start = Math.min(end, Math.max(sure, reset ?? 0));
-    const why = lost
-      ? fault
-      : off
-        ? 'the EventService of the BMC was switched off'
-        : away
-          ? 'the BMC could not be reached'
-          : 'the BMC restarted';
-    const message = lost || !away ? `Nothing could arrive: ${why}` : `Events may be missing: ${why}`;
-    const gap = { kind: 'gap' as const, start: new Date(start), end: new Date(end), message };
-    await this.#parts.arrivals.noteGap(this.#node.uuid, gap);
+    const gap = gapOf(this.#source, fault, reset, this.#parts.now());
+    if (gap !== null) await this.#parts.arrivals.noteGap(this.#node.uuid, gap);
   }
 
   /**
