@@ -3,6 +3,7 @@ import { cutText, LOGGED_BYTES } from '../core/bounds.ts';
 import { mapTexts, maskMember, maskText, type TextMapping } from '../core/secrets.ts';
 import { requestScope } from '../edge/requestScope.ts';
 import type { AuditSink } from './auditRecord.ts';
+import { auditMembers } from './auditText.ts';
 import { StandardError } from './standardError.ts';
 
 /** Depth to which logged values are searched for secrets; anything deeper is not logged. */
@@ -67,9 +68,7 @@ export function createAuditLog(target: DestinationStream, worker: number | null 
   const origin = worker === null ? '' : `"worker":${worker},`;
   return (record) => {
     // Without pino, which takes several times as long to walk over the fields, of which there is nothing left to mask.
-    target.write(
-      `{"level":"info","time":"${isoTime()}",${origin}${JSON.stringify(record).slice(1, -1)},"msg":"audit"}\n`,
-    );
+    target.write(`{"level":"info","time":"${isoTime()}",${origin}${auditMembers(record)},"msg":"audit"}\n`);
   };
 }
 

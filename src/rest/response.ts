@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { endTogether } from '../http/endTogether.ts';
 import type { Exchange } from './context.ts';
 
 /** Sends `value` as JSON. In `headers`, names and values alternate. */
@@ -43,5 +44,5 @@ function send(
   // Both types of response have these methods, but a union of overloads cannot be called.
   const response = exchange.response as ServerResponse;
   response.writeHead(status, headers);
-  response.end(body, encoding);
+  endTogether(response, body, encoding);
 }

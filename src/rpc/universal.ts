@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Code, ConnectError, type ContextValues } from '@connectrpc/connect';
 import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import { endTogether } from '../http/endTogether.ts';
 import { type HttpRequest, type HttpResponse, MAX_DROPPED_BYTES } from '../http/message.ts';
 
 /**
@@ -88,7 +89,7 @@ export async function sendUniversalResponse(
   }
   if (!response.headersSent) response.writeHead(status, toNodeHeaders(header));
   if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer));
-  response.end(held.length === 1 ? held[0] : Buffer.concat(held));
+  endTogether(response, held.length === 1 ? held[0] : Buffer.concat(held));
 }
 
 export function toWebHeaders(headers: IncomingHttpHeaders): Headers {
