@@ -104,12 +104,12 @@ export class Dispatch {
     cached: boolean,
     report: CallReport,
   ): Promise<Outcome> {
-    const { node } = snapshot;
+    const { node, fence } = snapshot;
+    const methods = this.#methods(node);
     // Without the exclusive lock, a later change of the node would go unnoticed.
-    if (cached && !this.#methods(node).byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
+    if (cached && !methods.byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();
     report.node = node;
-    const target = { node, fence: snapshot.fence, cached, key };
-    return this.#check(call, node.driver, this.#methods(node), target, report);
+    return this.#check(call, node.driver, methods, { node, fence, cached, key }, report);
   }
 
   /** Checks method, verb and role, and runs the call. */
@@ -130,8 +130,7 @@ export class Dispatch {
     const lockWait = 'node' in call ? this.#parts.locks.wait(call.lockWait) : 0;
     const recorder = this.#parts.transcripts.recorder(call.recording);
     const { node, fence, cached, key } = target;
-    const state = { begun: false, detached: false };
-    return this.#run({
+    const checked: CheckedCall = {
       node,
       fence,
       cached,
@@ -143,8 +142,10 @@ export class Dispatch {
       lockWait,
       recorder,
       report,
-      ...state,
-    });
+      begun: false,
+      detached: false,
+    };
+    return this.#run(checked);
   }
 
   #methods({ driver, vendorInterface }: Node): MethodTable<NodeTask> {
