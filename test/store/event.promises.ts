@@ -102,6 +102,7 @@ export function eventPromises(opened: Opened): void {
       expect(await add(store, event(2, {}, within), event(3))).toHaveLength(1);
       await opened().execute(`update events set time = time - ${2 * HOUR}`);
       expect(await add(store, event(2, {}, within), event(1, {}, always))).toHaveLength(1);
+      expect(await add(store, event(2, {}, within), event(1, {}, always))).toEqual([]);
       expect(await list(store)).toEqual(['2', '3', '3', '2', '1']);
       const positions = (await store.eventsAbove(0, 10)).map(({ position }) => position);
       expect(positions).toEqual([1, 2, 3, 4, 5].map((place) => positions[0]! - 1 + place));

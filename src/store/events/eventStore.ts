@@ -1,11 +1,11 @@
-import { type CompiledQuery, sql, type Transaction } from 'kysely';
+import { sql } from 'kysely';
 import type { StoredEvent } from '../../core/events/event.ts';
 import type { NewEvent } from '../../core/events/eventStore.ts';
 import { countFitting } from '../../core/page.ts';
 import type { Store } from '../../core/store.ts';
 import type { Database, RunAtOnce } from '../database.ts';
 import { prepareQuery } from '../preparedQuery.ts';
-import type { EventsTable, Tables } from '../schema.ts';
+import type { EventsTable } from '../schema.ts';
 import { eventList } from './eventList.ts';
 import { COLUMNS, isOneOf, type ListParameter, SHOWN_COLUMNS, toEvent, toEventRow, toNewEvent } from './eventRows.ts';
 
@@ -46,13 +46,43 @@ export function eventStore(database: Database) {
           .where(isOneOf(dialect, 'uuid', blank.uuids)),
       ),
   );
-  /** Inserts rows and moves the log, on PostgreSQL. */
-  const insertAll = prepareQuery((blank: { rows: string; last: number }) => {
-    const columns = sql.join(NAMES.map((name) => sql.ref(name)));
-    const types = sql.join(NAMES.map((name) => sql`${sql.ref(name)} ${sql.raw(COLUMNS[name])}`));
-    const text = sql`with moved as (update change_logs set position = ${blank.last} where kind = 'event')
-      insert into events (${columns}) select ${columns}
-      from json_to_recordset(cast(${blank.rows} as json)) as added (${types})`;
+  /**
+   * Adds to the log, on PostgreSQL, those of `rows` that were not stored before, each with the next position, the time and the name
+   * of its node. Their own positions number them. Returns nothing, and adds nothing, when another process has stored events since
+   * the statement began: its view of the table, which is as old, lacks them. The time of a digest is grouped by it, since PostgreSQL
+   * might look for a mere maximum among the times of all events.
+   */
+  const addAll = prepareQuery((blank: { rows: string; count: number; uuids: ListParameter }) => {
+    const given = NAMES.filter((name) => !['time', 'node_name'].includes(name));
+    const typed = (name: keyof EventsTable) => sql`${sql.ref(name)} ${sql.raw(COLUMNS[name])}`;
+    const text = sql<Added>`with seen as (select position from change_logs where kind = 'event'),
+      held as (select log, position from change_logs where kind = 'event' ${database.lockingRows}),
+      log as materialized (select log, position, ${database.now} as time from held natural join seen),
+      added as materialized (
+        select given.position as number, log.position + row_number() over (order by given.position) as position,
+          log.time, nodes.name as node_name, ${sql.join(given.slice(1).map((name) => sql`given.${sql.ref(name)}`))}
+        from log
+          cross join json_to_recordset(cast(${blank.rows} as json)) as given (${sql.join(given.map(typed))}, within bigint)
+          left join lateral (
+            select max(time) as time from events where digest = given.digest group by digest
+          ) as last on true
+          left join nodes on nodes.uuid = given.node_uuid
+        where last.time is null or log.time - last.time > given.within
+      ),
+      moved as (
+        update change_logs set position = log.position + (select count(*) from added)
+        from log where kind = 'event' and exists (select from added)
+      ),
+      inserted as (
+        insert into events (${sql.join(NAMES.map((name) => sql.ref(name)))})
+        select ${sql.join(NAMES.map((name) => sql.ref(name)))} from added
+      )
+      select log, position, time,
+        (
+          select coalesce(json_agg(number order by number), '[]') from added having count(*) < cast(${blank.count} as integer)
+        ) as numbers,
+        (select json_object_agg(uuid, name) from nodes where ${isOneOf(dialect, 'uuid', blank.uuids)}) as names
+      from log`;
     return { compile: () => text.compile(db) };
   });
   const sizesAbove = prepareQuery((blank: { after: number; limit: number }) =>
@@ -78,18 +108,21 @@ export function eventStore(database: Database) {
     return log!.log;
   }
 
-  /** Stores events on PostgreSQL: by few statements, since each takes a way to the server and back. */
-  async function addInTransaction(
-    transaction: Transaction<Tables>,
-    events: readonly NewEvent[],
-  ): Promise<(StoredEvent | null)[]> {
-    const run = async <O>(query: CompiledQuery<O>) => (await transaction.executeQuery(query)).rows;
-    // In a statement of its own, so that the next ones see what the process before has stored.
-    const [log] = await run(logNow({}));
-    const known = await run(storedAndNamed({ digests: digestsOf(events), uuids: uuidsOf(events) }));
-    const { rows, added, last } = place(events, log!, known);
-    if (rows.length > 0) await run(insertAll({ rows: JSON.stringify(rows), last }));
-    return added;
+  /** Stores events on PostgreSQL: by one statement, since each takes a way to the server and back. */
+  async function addByOne(events: readonly NewEvent[]): Promise<(StoredEvent | null)[]> {
+    const rows = numberRows(events);
+    const values = {
+      rows: JSON.stringify(rows.filter((row) => row !== null)),
+      count: rows.length,
+      uuids: uuidsOf(events),
+    };
+    let [added] = await database.run(addAll(values));
+    // In a statement of its own the lock comes before the view of the next one.
+    added ??= await db.transaction().execute(async (transaction) => {
+      await transaction.executeQuery(logNow({}));
+      return (await transaction.executeQuery(addAll(values))).rows[0];
+    });
+    return toAdded(events, rows, added!);
   }
 
   /** Stores events on SQLite: waits between the statements would cost more than they do. */
@@ -107,9 +140,7 @@ export function eventStore(database: Database) {
     async addEvents(events) {
       if (events.length === 0) return [];
       const { durablyAtOnce } = database;
-      const added = await (durablyAtOnce === null
-        ? db.transaction().execute((transaction) => addInTransaction(transaction, events))
-        : durablyAtOnce((run) => addAtOnce(run, events)));
+      const added = await (durablyAtOnce === null ? addByOne(events) : durablyAtOnce((run) => addAtOnce(run, events)));
       if (added.some((event) => event !== null)) database.announce({ kind: 'events_stored' });
       return added;
     },
@@ -133,6 +164,50 @@ function digestsOf(events: readonly NewEvent[]): string[] {
 
 function uuidsOf(events: readonly NewEvent[]): string[] {
   return [...new Set(events.map(({ nodeUuid }) => nodeUuid))];
+}
+
+/** What a statement has added. */
+interface Added {
+  log: string;
+  /** The position of the log before. */
+  position: number;
+  time: number;
+  /** The numbers of the rows that were added; null for all. */
+  numbers: readonly number[] | null;
+  /** The names of nodes by their UUIDs; null for none. */
+  names: Readonly<Record<string, string | null>> | null;
+}
+
+/** A row that has its number in place of a position, and nothing that only the database knows. */
+type NumberedRow = EventsTable & { within: number | null };
+
+/** Returns the rows of events; null for one that is repeated among them. */
+function numberRows(events: readonly NewEvent[]): (NumberedRow | null)[] {
+  const digests = new Set<string>();
+  return events.map((event, number) => {
+    const { digest, repeatedWithin } = event;
+    if (digest !== null && digests.size === digests.add(digest).size) return null;
+    const row = toEventRow(event, { position: number, time: 0, nodeName: null }) as NumberedRow;
+    row.within = repeatedWithin;
+    return row;
+  });
+}
+
+/** Returns for each event what was stored; null for one that was stored before. */
+function toAdded(
+  events: readonly NewEvent[],
+  rows: readonly (NumberedRow | null)[],
+  { log, position, time, numbers, names }: Added,
+): (StoredEvent | null)[] {
+  const added = numbers === null ? null : new Set(numbers);
+  let last = Number(position);
+  return rows.map((row, number) => {
+    if (row === null || added?.has(number) === false) return null;
+    row.position = ++last;
+    row.time = Number(time);
+    row.node_name = names?.[row.node_uuid] ?? null;
+    return toNewEvent(row, events[number]!.content, log);
+  });
 }
 
 interface Placed {
