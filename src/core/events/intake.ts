@@ -27,6 +27,12 @@ const BATCH = 500;
 /** How long a transaction waits for more, in milliseconds, while each turn of the event loop brings some. */
 const GATHERING = 5;
 
+/**
+ * The number of events that do not wait for more. A turn may bring a post of every BMC: the rest of them is read while the database
+ * stores these, whose BMCs send again while it stores the rest.
+ */
+const ENOUGH = 100;
+
 /** The number of nodes whose rates are remembered before those that are idle are forgotten. */
 const MAX_BUCKETS = 10_000;
 
@@ -60,8 +66,11 @@ export class StoringIntake implements EventIntake {
   readonly #buckets = new Map<string, TokenBucket>();
   readonly #total: TokenBucket;
   #waiting = 0;
-  /** The number of posts that have ever been put in line. */
+  /** The number of events in the lines, and of those that were ever put there. */
+  #inLine = 0;
   #arrived = 0;
+  /** Ends the wait for more before the next turn. */
+  #haveEnough = () => {};
   #storing: Promise<void> | null = null;
 
   constructor(
@@ -161,8 +170,10 @@ export class StoringIntake implements EventIntake {
   #put(line: Line, events: readonly NewEvent[]): Promise<void> {
     const { promise, resolve: stored, reject: failed } = Promise.withResolvers<void>();
     line.posts.push({ events, stored, failed });
-    this.#arrived++;
+    this.#inLine += events.length;
+    this.#arrived += events.length;
     this.#storing ??= this.#storeWaiting();
+    if (this.#inLine >= ENOUGH) this.#haveEnough();
     return promise;
   }
 
@@ -184,9 +195,13 @@ export class StoringIntake implements EventIntake {
     const end = this.#now() + GATHERING;
     let before: number;
     do {
+      if (this.#inLine >= ENOUGH) return;
       before = this.#arrived;
-      await new Promise(setImmediate);
-    } while (this.#arrived > before && this.#waiting < BATCH && this.#now() < end);
+      await new Promise<void>((resolve) => {
+        this.#haveEnough = resolve;
+        setImmediate(resolve);
+      });
+    } while (this.#arrived > before && this.#now() < end);
   }
 
   /** Takes the posts of the next transaction: one of each node, then another of each. */
@@ -201,6 +216,7 @@ export class StoringIntake implements EventIntake {
         line.posts.shift();
         posts.push(post);
         events += post.events.length;
+        this.#inLine -= post.events.length;
         found = true;
         // Behind the others, for the next turn.
         this.#lines.delete(nodeUuid);

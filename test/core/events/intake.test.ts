@@ -84,6 +84,30 @@ describe('the intake', () => {
     await intake.drain();
   });
 
+  test('stores what one turn brings in parts, without a wait for its end', async () => {
+    const { store, batches } = gatedStore();
+    const intake = intakeOf(store);
+    let isOver = false;
+    const over = oneTurn().then(() => {
+      isOver = true;
+    });
+    const sizes: number[] = [];
+    for (let id = 0; id < 150; id++) {
+      void intake.take(`node-${id}`, records(id));
+      // As Node does between two requests of a turn.
+      await null;
+      if (batches.length > sizes.length) sizes.push(id);
+    }
+    expect(isOver).toBe(false);
+    expect(sizes).toHaveLength(1);
+    await over;
+    batches[0]!.end();
+    await turn();
+    expect(batches.map(({ events }) => events.length).reduce((sum, length) => sum + length)).toBe(150);
+    batches[1]!.end();
+    await intake.drain();
+  });
+
   test('lets nodes take turns, so that a storm of one does not delay others', async () => {
     const { store, batches } = gatedStore();
     const intake = intakeOf(store);
