@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type ChunkingContext, defineConfig, type Plugin } from 'rolldown';
 
 /** The programs and the public entries; everything that they share is in `dist/src/chunks/`. */
-const ENTRIES = ['main.js', 'driver.ts', 'testing.ts', 'auth/bcryptWorker.ts'];
+const ENTRIES = ['main.js', 'driver.ts', 'testing.ts', 'auth/bcryptWorker.ts', 'store/sqlite/checkpointWorker.ts'];
 
 /**
  * What `passthru serve` loads, in layers, each of which takes what the ones above lack: a file each, since Node takes a millisecond

@@ -16,12 +16,15 @@ const MAX_STATEMENTS = 200;
 export class NodeSqliteDialect extends SqliteDialect {
   readonly #database: SqliteDatabase;
   readonly #driver: NodeSqliteDriver;
+  readonly #used: () => void;
 
-  constructor(sqlite: DatabaseSync) {
+  /** @param used called when the connection was used */
+  constructor(sqlite: DatabaseSync, used: () => void) {
     const database = inBetterSqlite3Shape(sqlite);
     super({ database });
     this.#database = database;
-    this.#driver = new NodeSqliteDriver(sqlite, database);
+    this.#driver = new NodeSqliteDriver(sqlite, database, used);
+    this.#used = used;
   }
 
   override createDriver(): NodeSqliteDriver {
@@ -34,7 +37,9 @@ export class NodeSqliteDialect extends SqliteDialect {
 
   /** Runs a query and returns its rows; null while the connection is in use, so that the query must queue through kysely. */
   runNow<O>(query: CompiledQuery<O>): O[] | null {
-    return this.#driver.held ? null : this.run(query);
+    if (this.#driver.held) return null;
+    this.#used();
+    return this.run(query);
   }
 
   /** As `runNow`, for whoever has the connection. */
@@ -57,13 +62,15 @@ class NodeSqliteAdapter extends SqliteAdapter {
 
 class NodeSqliteDriver extends SqliteDriver {
   readonly #sqlite: DatabaseSync;
+  readonly #used: () => void;
   readonly #waiting: (() => void)[] = [];
   /** Whether the connection is in use. */
   held = false;
 
-  constructor(sqlite: DatabaseSync, database: SqliteDatabase) {
+  constructor(sqlite: DatabaseSync, database: SqliteDatabase, used: () => void) {
     super({ database });
     this.#sqlite = sqlite;
+    this.#used = used;
   }
 
   /**
@@ -77,6 +84,7 @@ class NodeSqliteDriver extends SqliteDriver {
   }
 
   override async releaseConnection(): Promise<void> {
+    this.#used();
     const next = this.#waiting.shift();
     if (next === undefined) this.held = false;
     else next();

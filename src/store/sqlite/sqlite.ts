@@ -8,6 +8,7 @@ import type { Logger } from '../../core/logger.ts';
 import { createFault } from '../../core/readFault.ts';
 import type { Database } from '../database.ts';
 import type { Tables } from '../schema.ts';
+import { CHECKPOINT_PAGES, Checkpoints } from './checkpoints.ts';
 import { NodeSqliteDialect } from './driver.ts';
 import { isBusy, isUniqueViolation, sqliteError } from './errors.ts';
 import { FileGuard } from './fileGuard.ts';
@@ -15,6 +16,9 @@ import { GroupCommit } from './groupCommit.ts';
 
 /** Milliseconds to wait for another program's write while the store is opened. The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
+
+/** The size in bytes to which the file of the log is cut when the log begins anew. More than it takes under load. */
+const LOG_BYTES = 64 * 1024 * 1024;
 
 /** The `user_version` of a file whose overwritten secrets are not erased yet. */
 const ERASING = 1;
@@ -41,8 +45,10 @@ export function openSqlite(path: string, log: Logger): Database {
     const release = claimFile(file, url);
     try {
       const sqlite = connect(file);
-      const guard = new FileGuard(file, statSync(file), log);
-      const database = onConnection(sqlite, release);
+      const opened = statSync(file);
+      const guard = new FileGuard(file, opened, log);
+      const checkpoints = Checkpoints.areSafe() ? new Checkpoints(sqlite, file, opened, log) : null;
+      const database = onConnection(sqlite, release, checkpoints);
       return {
         ...database,
         checkFile: () => guard.check(),
@@ -117,9 +123,9 @@ function connect(path: string): DatabaseSync {
 export function setUp(sqlite: DatabaseSync): DatabaseSync {
   try {
     // Small pages (new files alone take them), because the smallest change writes one. A checkpoint waits for the disk, so it
-    // comes after 8 MB of log instead of the default 1,000 pages.
+    // comes after 8 MB of log instead of the default 1,000 pages. The file of a log that had to grow shrinks again.
     sqlite.exec(
-      'pragma page_size = 1024; pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = 8000',
+      `pragma page_size = 1024; pragma journal_mode = wal; pragma synchronous = normal; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma journal_size_limit = ${LOG_BYTES}`,
     );
   } catch (error) {
     sqlite.close();
@@ -128,9 +134,16 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
   return sqlite;
 }
 
-/** Returns the database on an open connection; closing it calls `closed` last. */
-export function onConnection(sqlite: DatabaseSync, closed: () => void): Database {
-  const dialect = new NodeSqliteDialect(sqlite);
+/**
+ * Returns the database on an open connection; closing it calls `closed` last.
+ * @param checkpoints null when the connection moves its log itself, or has none
+ */
+export function onConnection(
+  sqlite: DatabaseSync,
+  closed: () => void,
+  checkpoints: Checkpoints | null = null,
+): Database {
+  const dialect = new NodeSqliteDialect(sqlite, () => checkpoints?.used());
   // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
   sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
@@ -159,7 +172,12 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     announce: () => {},
     onChange: () => {},
     async erasing(work) {
-      const execute = (statements: string) => kysely.connection().execute(async () => sqlite.exec(statements));
+      const execute = (statements: string) =>
+        kysely.connection().execute(async () => {
+          // SQLite leaves the log as it is, and says nothing, while another connection moves it.
+          await checkpoints?.idle();
+          sqlite.exec(statements);
+        });
       // SQLite itself makes nothing of the version.
       await execute(`pragma user_version = ${ERASING}`);
       const result = await work();
@@ -169,8 +187,11 @@ export function onConnection(sqlite: DatabaseSync, closed: () => void): Database
     },
     isErasing: async () => sqlite.prepare('pragma user_version').get()?.user_version === ERASING,
     async close() {
-      // The connection is free when everything before has ended.
-      await kysely.connection().execute(async () => sqlite.close());
+      // The connection is free when everything before has ended. It is the last one, which empties the log and removes it.
+      await kysely.connection().execute(async () => {
+        await checkpoints?.close();
+        sqlite.close();
+      });
       closed();
     },
   };
