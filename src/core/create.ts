@@ -110,7 +110,10 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     events.watched.wake();
     handover?.wake();
   };
-  intake.onStored(eventsStored);
+  intake.onStored((stored) => {
+    events.watched.committed(stored);
+    handover?.wake();
+  });
   const receiving = createEventReceiving({
     ...{ store, registry, nodes, locks, lease, host, log, intake },
     parse: parseEventBody,

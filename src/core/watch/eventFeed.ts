@@ -30,6 +30,10 @@ export class EventFeed implements Feed<StoredEvent, WatchedEvents, StoredEvent> 
     return after < (await this.#store.changeFloor('event')) ? null : events;
   }
 
+  isOf({ id, position }: StoredEvent, log: string): boolean {
+    return id === `${log}-${position}`;
+  }
+
   select(event: StoredEvent, filter: WatchedEvents, cursor: string): WatchEvent<StoredEvent> | null {
     if (!selects(filter, keysOf(event))) return null;
     return { kind: 'item', item: filter.withRaw ? event : this.#strip(event), cursor };

@@ -13,7 +13,7 @@ const RESET: readonly WatchEvent<never>[] = [{ kind: 'marker', marker: 'reset', 
 
 /**
  * Tells the watchers of this process the changes of all jobs or nodes, or all events. It reads each change once, however many
- * watch, and only while somebody does. A watcher costs memory for its place alone: one that is slow, or resumes, reads what
+ * watch, and only while somebody does; events that this process has stored it reads only when others came between. A watcher costs memory for its place alone: one that is slow, or resumes, reads what
  * it has missed from the log.
  */
 export class WatchHub<C extends { position: number; bytes: number }, F extends { key: string }, T> {
@@ -48,6 +48,11 @@ export class WatchHub<C extends { position: number; bytes: number }, F extends {
   /** Reads new changes now: there may be some. */
   wake(): void {
     this.#reading?.wake();
+  }
+
+  /** Tells changes that this process has committed together, in their order. */
+  committed(changes: readonly C[]): void {
+    this.#reading?.committed(changes);
   }
 
   /**

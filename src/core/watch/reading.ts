@@ -20,6 +20,9 @@ const RETRY_INTERVAL = 500;
 const RECENT = 500;
 const RECENT_BYTES = 8 * 1024 * 1024;
 
+/** The number of times that this process has committed changes which wait to be told; more are read from the log. */
+const MAX_COMMITTED = 100;
+
 /** After how many watchers that are told a change other work gets its turn. */
 const TOLD_AT_ONCE = 200;
 
@@ -51,6 +54,8 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
   #recentAfter: number;
   #recent: C[] = [];
   #recentBytes = 0;
+  /** What this process has committed and not told yet, in order. */
+  #committed: (readonly C[])[] = [];
   #isReading = false;
   #again = false;
   #failed = false;
@@ -82,6 +87,17 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
   /** Reads new changes. */
   wake(): void {
     this.#again = true;
+    this.#begin();
+  }
+
+  /** Tells changes that this process has committed together: from memory when they follow what was told. */
+  committed(changes: readonly C[]): void {
+    if (this.#committed.length < MAX_COMMITTED) this.#committed.push(changes);
+    else this.#again = true;
+    this.#begin();
+  }
+
+  #begin(): void {
     if (!this.#isReading) this.#outside(() => void this.#readAll());
   }
 
@@ -157,9 +173,11 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
 
   async #readAll(): Promise<void> {
     this.#isReading = true;
-    while (this.#again && !this.#stopped.signal.aborted) {
-      this.#again = false;
+    while ((this.#again || this.#committed.length > 0) && !this.#stopped.signal.aborted) {
       try {
+        await this.#tellCommitted();
+        if (!this.#again) continue;
+        this.#again = false;
         await this.#readNew();
         this.#failed = false;
       } catch (error) {
@@ -174,6 +192,26 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
     this.#isReading = false;
   }
 
+  /** Tells what this process has committed, but for what others came before: that is read from the log, in order. */
+  async #tellCommitted(): Promise<void> {
+    const following: C[] = [];
+    let at = this.#at;
+    for (const changes of this.#committed.splice(0)) {
+      const last = changes.at(-1)?.position ?? 0;
+      // Read meanwhile.
+      if (last <= at) continue;
+      if (
+        changes[0]!.position === at + 1 &&
+        last === at + changes.length &&
+        this.#feed.isOf?.(changes[0]!, this.#log)
+      ) {
+        following.push(...changes);
+        at = last;
+      } else this.#again = true;
+    }
+    if (following.length > 0) await this.#publishOrLose(following, this.#log, at);
+  }
+
   async #readNew(): Promise<void> {
     const { log, floor, last } = await this.#store.changeBounds(this.#kind);
     if (log !== this.#log || this.#at < floor || this.#at > last) {
@@ -186,13 +224,17 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
         this.#lose(log, last);
         return;
       }
-      try {
-        await this.#publish(changes);
-      } catch (error) {
-        // Some were not told.
-        this.#lose(log, last);
-        throw error;
-      }
+      await this.#publishOrLose(changes, log, last);
+    }
+  }
+
+  async #publishOrLose(changes: readonly C[], log: string, last: number): Promise<void> {
+    try {
+      await this.#publish(changes);
+    } catch (error) {
+      // Some were not told.
+      this.#lose(log, last);
+      throw error;
     }
   }
 
@@ -207,7 +249,7 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
     this.#followers.clear();
   }
 
-  async #publish(changes: C[]): Promise<void> {
+  async #publish(changes: readonly C[]): Promise<void> {
     const from = this.#at;
     const last = changes.at(-1)!.position;
     this.#recent.push(...changes);

@@ -30,6 +30,11 @@ export interface Feed<C extends { position: number }, F extends { key: string },
   /** Returns what a watcher with this filter is told of a change; null for nothing. */
   select(change: C, filter: F, cursor: string): WatchEvent<T> | null;
   /**
+   * Whether a change that this process has committed is of the log `log`; absent when changes have no positions until they are
+   * read.
+   */
+  isOf?(change: C, log: string): boolean;
+  /**
    * Yields all that match as they are, page by page, but for those that have changed since the position `since`. Null when the
    * log tells what has happened, which is no state of anything.
    */
