@@ -23,6 +23,8 @@ export interface Load {
 export interface Posted {
   /** The ids of the events that were acknowledged. */
   acknowledged: string[];
+  /** When each of them was, in milliseconds since 1970. */
+  acknowledgedAt: number[];
   refused: number;
   /** Milliseconds. */
   time: number;
@@ -42,7 +44,7 @@ answer({
 async function post(load: Load): Promise<Posted> {
   const { destinations, connections, seconds, posts } = load;
   const begun = performance.now();
-  const posted: Posted = { acknowledged: [], refused: 0, time: 0, latencies: [] };
+  const posted: Posted = { acknowledged: [], acknowledgedAt: [], refused: 0, time: 0, latencies: [] };
   let left = posts ?? Number.POSITIVE_INFINITY;
   isStopped = false;
   const isOver = () => isStopped || left-- <= 0 || (seconds !== null && performance.now() - begun > seconds * 1000);
@@ -81,8 +83,10 @@ async function postOver(
     );
     const head = await nextData(socket);
     const time = performance.now() - begun;
-    if (head?.toString('latin1', 9, 12) === '200') posted.acknowledged.push(id);
-    else posted.refused++;
+    if (head?.toString('latin1', 9, 12) === '200') {
+      posted.acknowledged.push(id);
+      posted.acknowledgedAt.push(performance.timeOrigin + begun + time);
+    } else posted.refused++;
     posted.latencies.push([performance.timeOrigin + begun, time]);
     // What refuses a post before it has read it closes the connection.
     if (connectsAnew || head === null || head.includes('Connection: close')) {

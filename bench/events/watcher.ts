@@ -1,9 +1,9 @@
-/** Watches all events of a service by Server-Sent Events, and notes how long each took from its commit. */
+/** Watches all events of a service by Server-Sent Events, and notes when each came. */
 export class EventWatcher {
-  /** The ids of the events, as their BMCs gave them, behind the node. */
-  readonly told = new Set<string>();
+  /** When each event came, in milliseconds since 1970, by the id that its BMC gave it behind the node. */
+  readonly told = new Map<string, number>();
   repeated = 0;
-  /** Milliseconds from `receive_time`, the moment at which the transaction began. */
+  /** Milliseconds from `receive_time`, the moment at which the transaction began, which is in whole milliseconds. */
   latencies: number[] = [];
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
@@ -27,7 +27,7 @@ export class EventWatcher {
   async #read(response: Response): Promise<void> {
     let rest = '';
     for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      const now = Date.now();
+      const now = performance.timeOrigin + performance.now();
       const messages = (rest + chunk).split('\n\n');
       rest = messages.pop()!;
       for (const message of messages) {
@@ -37,7 +37,7 @@ export class EventWatcher {
         if (event.kind !== 'EVENT_KIND_RECORD') continue;
         const id = `${event.node_uuid} ${event.bmc_event_id}`;
         if (this.told.has(id)) this.repeated++;
-        this.told.add(id);
+        this.told.set(id, now);
         this.latencies.push(now - Date.parse(event.receive_time));
       }
     }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
@@ -58,6 +59,16 @@ class FakeLog implements Feed<Change, Filter, { position: number }> {
     this.hub.wake();
   }
 
+  /** Adds changes that this process commits together. */
+  commit(count: number): void {
+    this.write(count);
+    this.hub.committed(this.#changes.slice(-count));
+  }
+
+  isOf(_change: Change, log: string): boolean {
+    return log === this.bounds.log;
+  }
+
   async read(after: number): Promise<Change[] | null> {
     this.reads.push(after);
     const changes = this.#changes.filter(({ position }) => position > after).slice(0, 100);
@@ -94,6 +105,82 @@ const until = (watcher: Told, position: number) =>
   watcher.until((events) => events.some((event) => event.kind === 'item' && event.item.position === position));
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+describe('what this process has committed', () => {
+  test('is told without reading the log', async () => {
+    const log = new FakeLog();
+    const watcher = log.watch();
+    await watcher.current();
+    for (let position = 1; position <= 300; position += 3) {
+      log.commit(3);
+      if (position % 2 === 0) await until(watcher, position + 2);
+    }
+    await until(watcher, 300);
+    expect(told(watcher)).toEqual([-0, 'current', ...range(1, 300)]);
+    expect(log.reads).toEqual([]);
+    const followed = log.watch(298);
+    await until(followed, 300);
+    expect(told(followed)).toEqual([299, 300]);
+    await Promise.all([watcher.stop(), followed.stop()]);
+  });
+
+  test('is told after what others committed before, and once when it was read with that', async () => {
+    const log = new FakeLog();
+    const watcher = log.watch();
+    await watcher.current();
+    log.commit(2);
+    log.write(3);
+    log.commit(2);
+    await until(watcher, 7);
+    // Read while it is told.
+    log.add(2);
+    log.commit(2);
+    log.write(1);
+    log.add(1);
+    await until(watcher, 13);
+    log.commit(1);
+    await until(watcher, 14);
+    expect(told(watcher)).toEqual([-0, 'current', ...range(1, 14)]);
+    expect(log.reads[0]).toBe(2);
+    await watcher.stop();
+  });
+
+  test('is told each once and in order whatever comes between', async () => {
+    const write = fc.record({
+      how: fc.constantFrom('commit', 'add', 'write', 'wait'),
+      count: fc.integer({ min: 1, max: 150 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(write, { maxLength: 30 }), async (writes) => {
+        const log = new FakeLog();
+        const watcher = log.watch();
+        await watcher.current();
+        for (const { how, count } of writes) {
+          if (how === 'wait') await new Promise(setImmediate);
+          else log[how as 'commit' | 'add' | 'write'](count);
+        }
+        log.add(1);
+        await until(watcher, log.bounds.last);
+        expect(told(watcher)).toEqual([-0, 'current', ...range(1, log.bounds.last)]);
+        await watcher.stop();
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('is read when the log was replaced, whose positions are others', async () => {
+    const log = new FakeLog();
+    const watcher = log.watch();
+    await watcher.current();
+    log.commit(2);
+    await until(watcher, 2);
+    log.bounds.log = '00000000000000bb';
+    log.commit(1);
+    await watcher.until((events) => events.some((event) => event.kind === 'marker' && event.marker === 'reset'));
+    expect(told(watcher).slice(0, 5)).toEqual([-0, 'current', 1, 2, 'reset']);
+    await watcher.stop();
+  });
+});
 
 describe('a watcher that reads slowly', () => {
   test.each([
