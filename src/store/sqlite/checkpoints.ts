@@ -22,12 +22,15 @@ const LAGGING_PAGES = 64_000;
 /** Milliseconds until the next checkpoint after one that failed, or that another program's reading has stopped. */
 const PAUSE = 5000;
 
-/** The worker holds a connection and a few small objects. */
+/** Milliseconds without a checkpoint after which the thread ends, for its memory. */
+const IDLE_TIME = 30_000;
+
+/** The thread holds a connection and a few small objects. */
 const RESOURCES = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 };
 
 /**
  * Moves the write-ahead log of the connection `sqlite` into its file by a thread of its own, since on the connection it stops the
- * event loop: it waits for the disk twice. The thread starts when the log is first long enough. While it fails, the
+ * event loop: it waits for the disk twice. The thread runs while the log grows. While it fails, the
  * connection does it, as SQLite does by itself.
  */
 export class Checkpoints {
@@ -37,6 +40,9 @@ export class Checkpoints {
   #size: StatementSync | null = null;
   #timer: NodeJS.Timeout | null = null;
   #worker: Worker | null = null;
+  #idleTimer: NodeJS.Timeout | null = null;
+  /** The end of the thread before. */
+  #ended: Promise<unknown> = Promise.resolve();
   #ordered: PromiseWithResolvers<CheckpointOutcome> | null = null;
   #running: Promise<void> | null = null;
   /** No checkpoint before this time, by the monotonic clock. */
@@ -82,7 +88,8 @@ export class Checkpoints {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.idle();
-    await this.#worker?.terminate();
+    this.#end();
+    await this.#ended;
   }
 
   #look(): void {
@@ -97,6 +104,7 @@ export class Checkpoints {
     if (log - checkpointed < CHECKPOINT_PAGES) return;
     this.#running = this.#checkpoint().finally(() => {
       this.#running = null;
+      this.#idleTimer = setTimeout(() => this.#end(), IDLE_TIME).unref();
       // What was written meanwhile may be enough for the next one.
       if (!this.#closed) this.used();
     });
@@ -134,6 +142,7 @@ export class Checkpoints {
   /** Has the thread move the log. */
   #order(): Promise<CheckpointOutcome> {
     const worker = this.#worker ?? this.#start();
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#ordered = Promise.withResolvers();
     worker.postMessage(null);
     return this.#ordered.promise;
@@ -145,11 +154,19 @@ export class Checkpoints {
     worker.on('message', (outcome: CheckpointOutcome) => this.#ordered?.resolve(outcome));
     worker.on('error', (error) => this.#ordered?.resolve({ error }));
     worker.on('exit', () => {
+      if (this.#worker !== worker) return;
       this.#worker = null;
       this.#ordered?.resolve({ error: new Error('the thread has ended') });
     });
     this.#worker = worker;
     return worker;
+  }
+
+  /** Ends the thread, to which nothing is ordered. */
+  #end(): void {
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    if (this.#worker !== null) this.#ended = this.#worker.terminate();
+    this.#worker = null;
   }
 
   #checkpointItself(pages: number): void {
