@@ -30,11 +30,9 @@ interface LogSize {
 /** How often what was written meanwhile is moved as well. */
 const ATTEMPTS = 3;
 
-/** Pages of log from which on writers have to wait until all is moved; they need not up to there. */
+/** Pages of log from which on writers have to wait until all is moved, and of what is left then. */
 const WRITERS_WAIT = 24_000;
-
-/** More pages than are written during a checkpoint. */
-const BLOCKED = 8000;
+const WAITED_FOR = 8000;
 
 /** Milliseconds to wait for a transaction to end; while readers are waited for, writers wait too. */
 const BUSY_TIMEOUT = 20;
@@ -76,15 +74,14 @@ function open({ path, ino, dev }: CheckpointedFile): DatabaseSync {
  */
 function checkpoint(database: DatabaseSync): CheckpointOutcome {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    run(database, 'passive');
-    // What a checkpoint returns is as of its beginning.
+    // As of the beginning of the checkpoint, when only this program's own transaction may have been under way.
+    const begun = run(database, 'passive');
+    if (begun.checkpointed < begun.log) return { pages: begun.log, blocked: true };
     const { log, checkpointed } = run(database, 'noop');
-    const left = log - checkpointed;
-    if (left === 0) return { pages: log, blocked: false };
-    if (left >= BLOCKED) return { pages: log, blocked: true };
+    if (checkpointed === log) break;
   }
-  const { log } = run(database, 'noop');
-  if (log >= WRITERS_WAIT) run(database, 'full');
+  const { log, checkpointed } = run(database, 'noop');
+  if (checkpointed < log && log >= WRITERS_WAIT && log - checkpointed < WAITED_FOR) run(database, 'full');
   return { pages: log, blocked: false };
 }
 

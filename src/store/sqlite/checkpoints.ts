@@ -16,11 +16,12 @@ const INTERVAL = 100;
 /** Pages of log that are worth a checkpoint, which waits for the disk: with pages of 1 kB 8 MB, in place of the default 1,000 pages. */
 export const CHECKPOINT_PAGES = 8000;
 
-/** Pages of log at which the connection moves it itself, because the worker lags. */
+/** Pages of log at which the connection moves it itself between two checkpoints of the thread, because that lags. */
 const LAGGING_PAGES = 64_000;
 
-/** Milliseconds until the next checkpoint after one that failed, or that another program's reading has stopped. */
-const PAUSE = 5000;
+/** Milliseconds until the next checkpoint after one that another program's reading has stopped, and after one that failed. */
+const BLOCKED_PAUSE = 1000;
+const FAILED_PAUSE = 5000;
 
 /** Milliseconds without a checkpoint after which the thread ends, for its memory. */
 const IDLE_TIME = 30_000;
@@ -122,7 +123,7 @@ export class Checkpoints {
   }
 
   #failed(error: unknown): void {
-    this.#pausedUntil = performance.now() + PAUSE;
+    this.#pausedUntil = performance.now() + FAILED_PAUSE;
     this.#checkpointItself(CHECKPOINT_PAGES);
     if (this.#closed || this.#trouble === 'failed') return;
     this.#log.warn({ err: error }, 'moving the log of the database into its file failed, retrying');
@@ -130,10 +131,11 @@ export class Checkpoints {
   }
 
   #blocked(pages: number): void {
-    this.#pausedUntil = performance.now() + PAUSE;
+    this.#pausedUntil = performance.now() + BLOCKED_PAUSE;
+    if (pages < LAGGING_PAGES) return;
     // It would be stopped too, after each transaction.
     this.#checkpointItself(0);
-    if (this.#trouble === 'blocked' || pages < LAGGING_PAGES) return;
+    if (this.#trouble === 'blocked') return;
     const message = 'another program reads an old state of the database: the log grows until that program has ended';
     this.#log.warn({ file: this.#file.path, pages }, message);
     this.#trouble = 'blocked';
@@ -149,7 +151,7 @@ export class Checkpoints {
   }
 
   #start(): Worker {
-    const worker = new Worker(WORKER, { workerData: this.#file, resourceLimits: RESOURCES });
+    const worker = new Worker(WORKER, { workerData: this.#file, resourceLimits: RESOURCES, execArgv: [] });
     worker.unref();
     worker.on('message', (outcome: CheckpointOutcome) => this.#ordered?.resolve(outcome));
     worker.on('error', (error) => this.#ordered?.resolve({ error }));
