@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { ROOT } from '../cli/run.ts';
 import { endLaunched, launch, plainEnvironment } from './launched.ts';
@@ -77,4 +78,29 @@ test('the installed command without npm stops with status 0', async () => {
   const launched = await launch(join(bin, 'passthru'), ['serve'], path, project);
   process.kill(launched.pid, 'SIGTERM');
   expect(await launched.exited).toBe(0);
+});
+
+test('the installed service moves the log of its database by a thread', async () => {
+  const bin = join(project, 'node_modules', '.bin');
+  const store = join(project, 'log.db');
+  const environment = { PATH: `${bin}:${process.env.PATH}`, PASSTHRU_STORE: `sqlite:${store}` };
+  const launched = await launch(join(bin, 'passthru'), ['serve'], environment, project);
+  for (let node = 0; node < 14; node++) {
+    const extra = { filler: 'x'.repeat(700_000) };
+    const body = JSON.stringify({ name: `node-${node}`, driver: 'fake-hardware', extra });
+    const headers = { 'Content-Type': 'application/json', 'X-OpenStack-Ironic-API-Version': '1.80' };
+    expect((await fetch(`${launched.url}/v1/nodes`, { method: 'POST', headers, body })).status).toBe(201);
+  }
+  const reader = new DatabaseSync(store);
+  try {
+    const size = reader.prepare('pragma wal_checkpoint(noop)');
+    // The service itself would begin at 64,000 pages.
+    await vi.waitFor(() => expect(size.get()!.checkpointed).toBeGreaterThan(8000));
+  } finally {
+    reader.close();
+  }
+  expect(launched.output()).not.toContain('moving the log of the database');
+  process.kill(launched.pid, 'SIGTERM');
+  expect(await launched.exited).toBe(0);
+  expect(readdirSync(project)).not.toContain('log.db-wal');
 });
