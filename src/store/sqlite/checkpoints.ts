@@ -152,7 +152,6 @@ export class Checkpoints {
 
   #start(): Worker {
     const worker = new Worker(WORKER, { workerData: this.#file, resourceLimits: RESOURCES, execArgv: [] });
-    worker.unref();
     worker.on('message', (outcome: CheckpointOutcome) => this.#ordered?.resolve(outcome));
     worker.on('error', (error) => this.#ordered?.resolve({ error }));
     worker.on('exit', () => {
@@ -160,6 +159,8 @@ export class Checkpoints {
       this.#worker = null;
       this.#ordered?.resolve({ error: new Error('the thread has ended') });
     });
+    // Behind the listeners, which keep the process alive again.
+    worker.unref();
     this.#worker = worker;
     return worker;
   }
