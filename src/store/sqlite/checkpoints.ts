@@ -19,6 +19,9 @@ export const CHECKPOINT_PAGES = 8000;
 /** Pages of log at which the connection moves it itself between two checkpoints of the thread, because that lags. */
 const LAGGING_PAGES = 64_000;
 
+/** The same after a checkpoint that failed: the thread is to try again before. */
+const FAILED_PAGES = 2 * CHECKPOINT_PAGES;
+
 /** Milliseconds until the next checkpoint after one that another program's reading has stopped, and after one that failed. */
 const BLOCKED_PAUSE = 1000;
 const FAILED_PAUSE = 5000;
@@ -31,8 +34,7 @@ const RESOURCES = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 };
 
 /**
  * Moves the write-ahead log of the connection `sqlite` into its file by a thread of its own, since on the connection it stops the
- * event loop: it waits for the disk twice. The thread runs while the log grows. While it fails, the
- * connection does it, as SQLite does by itself.
+ * event loop: it waits for the disk twice. The thread runs while the log grows. While it fails, the connection does it.
  */
 export class Checkpoints {
   readonly #sqlite: DatabaseSync;
@@ -100,9 +102,7 @@ export class Checkpoints {
       this.used();
       return;
     }
-    this.#size ??= this.#sqlite.prepare('pragma wal_checkpoint(noop)');
-    const { log, checkpointed } = this.#size.get() as { log: number; checkpointed: number };
-    if (log - checkpointed < CHECKPOINT_PAGES) return;
+    if (!this.#isLong()) return;
     this.#running = this.#checkpoint().finally(() => {
       this.#running = null;
       this.#idleTimer = setTimeout(() => this.#end(), IDLE_TIME).unref();
@@ -111,8 +111,19 @@ export class Checkpoints {
     });
   }
 
+  #isLong(): boolean {
+    try {
+      this.#size ??= this.#sqlite.prepare('pragma wal_checkpoint(noop)');
+      const { log, checkpointed } = this.#size.get() as { log: number; checkpointed: number };
+      return log - checkpointed >= CHECKPOINT_PAGES;
+    } catch (error) {
+      this.#failed(error);
+      return false;
+    }
+  }
+
   async #checkpoint(): Promise<void> {
-    const outcome = await this.#order();
+    const outcome = await this.#order().catch((error: unknown) => ({ error }));
     if ('error' in outcome) this.#failed(outcome.error);
     else if (outcome.blocked) this.#blocked(outcome.pages);
     else {
@@ -124,7 +135,7 @@ export class Checkpoints {
 
   #failed(error: unknown): void {
     this.#pausedUntil = performance.now() + FAILED_PAUSE;
-    this.#checkpointItself(CHECKPOINT_PAGES);
+    this.#checkpointItself(FAILED_PAGES);
     if (this.#closed || this.#trouble === 'failed') return;
     this.#log.warn({ err: error }, 'moving the log of the database into its file failed, retrying');
     this.#trouble = 'failed';
@@ -142,7 +153,7 @@ export class Checkpoints {
   }
 
   /** Has the thread move the log. */
-  #order(): Promise<CheckpointOutcome> {
+  async #order(): Promise<CheckpointOutcome> {
     const worker = this.#worker ?? this.#start();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     this.#ordered = Promise.withResolvers();
