@@ -81,7 +81,8 @@ function checkpoint(database: DatabaseSync): CheckpointOutcome {
     if (checkpointed === log) break;
   }
   const { log, checkpointed } = run(database, 'noop');
-  if (checkpointed < log && log >= WRITERS_WAIT && log - checkpointed < WAITED_FOR) run(database, 'full');
+  // Also when nothing is left: a transaction that has begun before may go on with the log.
+  if (log >= WRITERS_WAIT && log - checkpointed < WAITED_FOR) run(database, 'full');
   return { pages: log, blocked: false };
 }
 
