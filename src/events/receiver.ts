@@ -8,6 +8,7 @@ import type { Logger } from '../core/logger.ts';
 import type { FixedLimits } from '../http/limits.ts';
 import { type Listener, startListener } from '../http/listener.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { serveTogether } from '../http/serveTogether.ts';
 import type { ListenerTls } from '../http/tls.ts';
 import { plainAddress } from '../net/networks.ts';
 import { readBody } from './requestBody.ts';
@@ -156,6 +157,7 @@ class Posts {
       otherSender();
     }
     const text = await readBody(request, MAX_BODY);
+    await serveTogether();
     try {
       await intake.take(nodeUuid, parseEventBody(text));
       return 'stored';

@@ -16,13 +16,18 @@ let waiting: Ending[] = [];
 /**
  * Ends a response at the end of this turn of the event loop, together with the others of the turn. A write wakes the client, which
  * costs more than all else of a short request when its processor sleeps (in a virtual machine some 30 µs); the writes that
- * follow at once find it awake. A response alone is sent without delay: the turn has nothing else to do.
+ * follow at once find it awake. A response alone is sent without delay: the turn has nothing else to do. Over HTTP/2, where Node
+ * sends what a session has to send in a turn in one write, it ends at once.
  */
 export function endTogether(
   response: HttpResponse,
   body: string | Uint8Array | undefined,
   encoding: BufferEncoding = 'utf8',
 ): void {
+  if ('stream' in response) {
+    response.end(body as string, encoding);
+    return;
+  }
   waiting.push({ response, body, encoding });
   if (waiting.length === 1) setImmediate(endWaiting);
   else if (waiting.length === MAX_WAITING) endWaiting();

@@ -10,6 +10,7 @@ import type { CallsInFlight } from '../edge/callsInFlight.ts';
 import { type Cors, createCors, REST_CORS } from '../edge/cors.ts';
 import { openScope, REQUEST_ID_HEADER, requestScope, X_REQUEST_ID_HEADER } from '../edge/requestScope.ts';
 import type { HttpRequest, HttpResponse } from '../http/message.ts';
+import { serveTogether } from '../http/serveTogether.ts';
 import { PLAIN_JSON_MINOR } from './apiTable.ts';
 import {
   negotiateMinor,
@@ -196,6 +197,7 @@ async function refuse({ request }: OpenExchange, refusal: unknown): Promise<neve
 
 async function keepBody(exchange: OpenExchange): Promise<void> {
   exchange.body = await readBody(exchange.request);
+  await serveTogether();
 }
 
 /**

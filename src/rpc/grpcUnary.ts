@@ -9,6 +9,7 @@ import type { Logger } from '../core/logger.ts';
 import type { CallsInFlight } from '../edge/callsInFlight.ts';
 import { openScope, type RequestScope, requestScope } from '../edge/requestScope.ts';
 import { requestAuthority, type StreamHandler, type StreamRequest } from '../http/message.ts';
+import { serveTogether } from '../http/serveTogether.ts';
 import { encoded } from './encodedOnce.ts';
 import { type GrpcHead, readGrpcHead } from './grpcHead.ts';
 import { sendMessage, sendStatus, sendUnwritten } from './grpcResponse.ts';
@@ -170,6 +171,7 @@ class UnaryCall {
   async #serve(): Promise<void> {
     const { stream } = this.#request;
     let context: UnaryContext | null = null;
+    await serveTogether();
     try {
       const { compressMinBytes, stopping } = this.#options;
       if (this.#refusal !== null) return this.#refuse();

@@ -105,6 +105,7 @@ export class Dispatch {
     report: CallReport,
   ): Promise<Outcome> {
     const { node, fence } = snapshot;
+    if (!cached) report.node = node;
     const methods = this.#methods(node);
     // Without the exclusive lock, a later change of the node would go unnoticed.
     if (cached && !methods.byName.get(call.method ?? '')?.requireExclusiveLock) throw new NodeChanged();

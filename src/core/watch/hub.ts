@@ -13,8 +13,8 @@ const RESET: readonly WatchEvent<never>[] = [{ kind: 'marker', marker: 'reset', 
 
 /**
  * Tells the watchers of this process the changes of all jobs or nodes, or all events. It reads each change once, however many
- * watch, and only while somebody does; events that this process has stored it reads only when others came between. A watcher costs memory for its place alone: one that is slow, or resumes, reads what
- * it has missed from the log.
+ * watch, and only while somebody does; events that this process has stored it reads only when others came between. A watcher
+ * costs memory for its place alone: one that is slow, or resumes, reads what it has missed from the log.
  */
 export class WatchHub<C extends { position: number; bytes: number }, F extends { key: string }, T> {
   readonly #kind: ChangeKind;

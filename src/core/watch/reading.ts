@@ -20,8 +20,8 @@ const RETRY_INTERVAL = 500;
 const RECENT = 500;
 const RECENT_BYTES = 8 * 1024 * 1024;
 
-/** The number of times that this process has committed changes which wait to be told; more are read from the log. */
-const MAX_COMMITTED = 100;
+/** The number of changes committed by this process that wait to be told; more are read from the log. */
+const MAX_COMMITTED = 1000;
 
 /** After how many watchers that are told a change other work gets its turn. */
 const TOLD_AT_ONCE = 200;
@@ -56,6 +56,7 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
   #recentBytes = 0;
   /** What this process has committed and not told yet, in order. */
   #committed: (readonly C[])[] = [];
+  #committedCount = 0;
   #isReading = false;
   #again = false;
   #failed = false;
@@ -92,7 +93,8 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
 
   /** Tells changes that this process has committed together: from memory when they follow what was told. */
   committed(changes: readonly C[]): void {
-    if (this.#committed.length < MAX_COMMITTED) this.#committed.push(changes);
+    this.#committedCount += changes.length;
+    if (this.#committedCount <= MAX_COMMITTED) this.#committed.push(changes);
     else this.#again = true;
     this.#begin();
   }
@@ -196,10 +198,9 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
   async #tellCommitted(): Promise<void> {
     const following: C[] = [];
     let at = this.#at;
+    this.#committedCount = 0;
     for (const changes of this.#committed.splice(0)) {
       const last = changes.at(-1)?.position ?? 0;
-      // Read meanwhile.
-      if (last <= at) continue;
       if (
         changes[0]!.position === at + 1 &&
         last === at + changes.length &&
@@ -207,7 +208,9 @@ export class Reading<C extends { position: number; bytes: number }, F extends { 
       ) {
         following.push(...changes);
         at = last;
-      } else this.#again = true;
+      }
+      // What was read meanwhile is behind; after a failover to an older state of the store everything is.
+      else this.#again = true;
     }
     if (following.length > 0) await this.#publishOrLose(following, this.#log, at);
   }

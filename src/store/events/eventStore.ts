@@ -11,6 +11,9 @@ import { COLUMNS, isOneOf, type ListParameter, SHOWN_COLUMNS, toEvent, toEventRo
 
 const NAMES = Object.keys(COLUMNS) as (keyof EventsTable)[];
 
+/** Milliseconds for which the log is locked first, after another process has stored events at the same time: it will do so again. */
+const CONTENDED_TIME = 1000;
+
 /** The part of the store that keeps events. */
 export function eventStore(database: Database) {
   const db = database.kysely;
@@ -49,23 +52,25 @@ export function eventStore(database: Database) {
   /**
    * Adds to the log, on PostgreSQL, those of `rows` that were not stored before, each with the next position, the time and the name
    * of its node. Their own positions number them. Returns nothing, and adds nothing, when another process has stored events since
-   * the statement began: its view of the table, which is as old, lacks them. The time of a digest is grouped by it, since PostgreSQL
-   * might look for a mere maximum among the times of all events.
+   * the statement began: its view of the table, which is as old, lacks them. All digests are looked up in one pass: a lookup for
+   * each event would read the table as many times whenever PostgreSQL takes it for a small one.
    */
-  const addAll = prepareQuery((blank: { rows: string; count: number; uuids: ListParameter }) => {
-    const given = NAMES.filter((name) => !['time', 'node_name'].includes(name));
-    const typed = (name: keyof EventsTable) => sql`${sql.ref(name)} ${sql.raw(COLUMNS[name])}`;
-    const text = sql<Added>`with seen as (select position from change_logs where kind = 'event'),
+  const addAll = prepareQuery(
+    (blank: { rows: string; count: number; digests: ListParameter; uuids: ListParameter }) => {
+      const given = NAMES.filter((name) => !['time', 'node_name'].includes(name));
+      const typed = (name: keyof EventsTable) => sql`${sql.ref(name)} ${sql.raw(COLUMNS[name])}`;
+      const text = sql<Added>`with seen as (select position from change_logs where kind = 'event'),
       held as (select log, position from change_logs where kind = 'event' ${database.lockingRows}),
       log as materialized (select log, position, ${database.now} as time from held natural join seen),
+      last as materialized (
+        select digest, max(time) as time from events where ${isOneOf(dialect, 'digest', blank.digests)} group by digest
+      ),
       added as materialized (
         select given.position as number, log.position + row_number() over (order by given.position) as position,
           log.time, nodes.name as node_name, ${sql.join(given.slice(1).map((name) => sql`given.${sql.ref(name)}`))}
         from log
           cross join json_to_recordset(cast(${blank.rows} as json)) as given (${sql.join(given.map(typed))}, within bigint)
-          left join lateral (
-            select max(time) as time from events where digest = given.digest group by digest
-          ) as last on true
+          left join last on last.digest = given.digest
           left join nodes on nodes.uuid = given.node_uuid
         where last.time is null or log.time - last.time > given.within
       ),
@@ -83,8 +88,9 @@ export function eventStore(database: Database) {
         ) as numbers,
         (select json_object_agg(uuid, name) from nodes where ${isOneOf(dialect, 'uuid', blank.uuids)}) as names
       from log`;
-    return { compile: () => text.compile(db) };
-  });
+      return { compile: () => text.compile(db) };
+    },
+  );
   const sizesAbove = prepareQuery((blank: { after: number; limit: number }) =>
     db
       .selectFrom('events')
@@ -101,6 +107,8 @@ export function eventStore(database: Database) {
       .where('position', '<=', blank.last)
       .orderBy('position'),
   );
+  /** Until when others are taken to store events too, by the monotonic clock. */
+  let contendedUntil = 0;
   const logId = prepareQuery(() => db.selectFrom('change_logs').select('log').where('kind', '=', 'event'));
 
   async function readLog(): Promise<string> {
@@ -114,11 +122,16 @@ export function eventStore(database: Database) {
     const values = {
       rows: JSON.stringify(rows.filter((row) => row !== null)),
       count: rows.length,
+      digests: digestsOf(events),
       uuids: uuidsOf(events),
     };
-    let [added] = await database.run(addAll(values));
+    if (performance.now() >= contendedUntil) {
+      const [added] = await database.run(addAll(values));
+      if (added !== undefined) return toAdded(events, rows, added);
+      contendedUntil = performance.now() + CONTENDED_TIME;
+    }
     // In a statement of its own the lock comes before the view of the next one.
-    added ??= await db.transaction().execute(async (transaction) => {
+    const added = await db.transaction().execute(async (transaction) => {
       await transaction.executeQuery(logNow({}));
       return (await transaction.executeQuery(addAll(values))).rows[0];
     });

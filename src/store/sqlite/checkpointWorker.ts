@@ -34,6 +34,9 @@ const ATTEMPTS = 3;
 const WRITERS_WAIT = 24_000;
 const WAITED_FOR = 8000;
 
+/** Milliseconds that a checkpoint may have taken just before: with a slower disk writers would wait for too long, and fail. */
+const QUICK = 100;
+
 /** Milliseconds to wait for a transaction to end; while readers are waited for, writers wait too. */
 const BUSY_TIMEOUT = 20;
 
@@ -73,16 +76,19 @@ function open({ path, ino, dev }: CheckpointedFile): DatabaseSync {
  * written meanwhile prevents: there is less of it each time, and at last it has to wait.
  */
 function checkpoint(database: DatabaseSync): CheckpointOutcome {
+  let took = 0;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const start = performance.now();
     // As of the beginning of the checkpoint, when only this program's own transaction may have been under way.
     const begun = run(database, 'passive');
+    took = performance.now() - start;
     if (begun.checkpointed < begun.log) return { pages: begun.log, blocked: true };
     const { log, checkpointed } = run(database, 'noop');
     if (checkpointed === log) break;
   }
   const { log, checkpointed } = run(database, 'noop');
   // Also when nothing is left: a transaction that has begun before may go on with the log.
-  if (log >= WRITERS_WAIT && log - checkpointed < WAITED_FOR) run(database, 'full');
+  if (log >= WRITERS_WAIT && log - checkpointed < WAITED_FOR && took < QUICK) run(database, 'full');
   return { pages: log, blocked: false };
 }
 

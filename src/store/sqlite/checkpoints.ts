@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Stats } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
@@ -40,6 +41,8 @@ export class Checkpoints {
   readonly #sqlite: DatabaseSync;
   readonly #file: CheckpointedFile;
   readonly #log: Logger;
+  /** Leaves the request that has used the database: a checkpoint belongs to none. */
+  readonly #outside = AsyncLocalStorage.snapshot();
   #size: StatementSync | null = null;
   #timer: NodeJS.Timeout | null = null;
   #worker: Worker | null = null;
@@ -74,7 +77,7 @@ export class Checkpoints {
 
   /** Called when the database was used, so that its log may have grown. */
   used(): void {
-    this.#timer ??= setTimeout(() => this.#look(), INTERVAL).unref();
+    this.#timer ??= this.#outside(() => setTimeout(() => this.#look(), INTERVAL).unref());
   }
 
   /** Resolves when no checkpoint is under way; the next one begins by a timer. */
