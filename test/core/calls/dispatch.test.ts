@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { ANONYMOUS } from '../../../src/core/caller.ts';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { Json } from '../../../src/core/json.ts';
-import { driverCall, nodeCall, operator, startCore } from '../harness.ts';
+import { type CallReport, NO_OBSERVER } from '../../../src/core/observer.ts';
+import { sampleNode } from '../../store/samples.ts';
+import { driverCall, nodeCall, openMemoryStore, operator, startCore, startCoreOn } from '../harness.ts';
 
 describe('a synchronous call', () => {
   test('returns the result of the method', async () => {
@@ -194,6 +196,17 @@ test('a driver method runs without a node and without a lock', async () => {
     kind: 'driver_not_found',
     message: "The driver 'nope' is unknown.",
   });
+});
+
+test('a call of a node whose hardware type is not loaded reports the node by its UUID and name', async () => {
+  const store = await openMemoryStore();
+  const node = sampleNode({ name: 'n1', driver: 'removed' });
+  await store.createNode(node);
+  const reports: CallReport[] = [];
+  const observer = { ...NO_OBSERVER, callEnded: (report: CallReport) => void reports.push(report) };
+  const { core } = await startCoreOn(store, 'host-a', {}, observer);
+  await expect(core.callNodeMethod(nodeCall('exclusive'))).rejects.toMatchObject({ kind: 'driver_not_found' });
+  expect(reports).toMatchObject([{ node: { uuid: node.uuid, name: 'n1' } }]);
 });
 
 test('an unexpected error of a method leaves the node free', async () => {
