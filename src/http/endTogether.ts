@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setImmediate } from 'node:timers';
 import type { HttpResponse } from './message.ts';
 
 /** Up to how many responses wait for the end of a turn, so that the first of them waits for milliseconds at most. */

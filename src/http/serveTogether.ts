@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers';
+
 /** Up to how many requests are served together, so that the memory of their steps stays near. */
 const MAX_TOGETHER = 32;
 

@@ -172,6 +172,7 @@ class UnaryCall {
     const { stream } = this.#request;
     let context: UnaryContext | null = null;
     await serveTogether();
+    if (stream.closed) return;
     try {
       const { compressMinBytes, stopping } = this.#options;
       if (this.#refusal !== null) return this.#refuse();

@@ -60,6 +60,8 @@ export class UnaryContext implements HandlerContext, Disposable {
       this.#controller = controller;
       const { endsAt, stopping } = this.#call;
       if (this.#gone) controller.abort(callerGone(endsAt));
+      // A timer would fire after the next turn of the event loop only.
+      else if (endsAt !== null && endsAt <= performance.now()) controller.abort(deadlinePassed());
       else {
         stopping.add(controller);
         if (endsAt !== null) {

@@ -313,6 +313,19 @@ describe('the context of a call', () => {
     expect(contexts[0]!.signal.reason).toMatchObject({ kind: 'deadline_exceeded' });
   });
 
+  test.each(['1n', '0S'])(
+    'has a signal that has fired already at the beginning, after a deadline of %s',
+    async (timeout) => {
+      let aborted = false;
+      result = async (_, { signal }) => {
+        aborted = signal.aborted;
+        return '';
+      };
+      await call([PLAIN], { 'grpc-timeout': timeout });
+      expect(aborted).toBe(true);
+    },
+  );
+
   test('has a signal that fires when the caller resets the stream, also if asked for afterwards', async () => {
     const gone = Promise.withResolvers<PassthruError[]>();
     const begun = Promise.withResolvers<void>();
