@@ -27,8 +27,8 @@ const SLOW = [
   'test/core/{closedStore,hardship,lateStep,replicas}.test.ts',
   'test/core/jobs/abandonedJobs.test.ts',
   'test/drivers/driver.types.test.ts',
-  'test/drivers/ipmi.sim.test.ts',
-  'test/events/{balancers,forms,healing,killed,machines,strangers,streamHealing,streamKilled}.test.ts',
+  'test/drivers/{ipmi.sim,redfishSubscriptions}.test.ts',
+  'test/events/{balancers,forms,handoverKilled,healing,killed,machines,strangers,streamHealing,streamKilled}.test.ts',
   'test/generated.test.ts',
   'test/http/{connections,http2Abuse,listener,sessionsFreed,stallTimeout,tls}.test.ts',
   'test/observe/{counters,standardError,tracing,tracingLoaded}.test.ts',
@@ -41,7 +41,7 @@ const SLOW = [
   'test/secrets/**',
   'test/sim/command.test.ts',
   'test/store/secretsRotation.test.ts',
-  'test/store/sqlite/{errors,plans,sqlite}.test.ts',
+  'test/store/sqlite/{checkpoints,errors,plans,sqlite}.test.ts',
 ];
 
 export default defineConfig(({ mode }) => ({

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { expect } from 'vitest';
+import type { Browser, BrowserContextOptions, Page, Request } from 'playwright-core';
+import { expect, onTestFailed, TestRunner } from 'vitest';
 import { passwordOf } from '../auth/users.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Longest wait in ms for something to be shown, below the timeout of a test: a browser on a busy machine may need seconds. */
+const MAX_WAIT = 45_000;
 
 /** A page of the console, with what went wrong on it. */
 export interface Visit {
@@ -22,7 +25,9 @@ export async function visit(
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(MAX_WAIT);
   const page = await context.newPage();
+  if (TestRunner.getCurrentTest() !== undefined) reportStateOnFailure(page);
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => {
@@ -39,6 +44,29 @@ export async function visit(
   });
   await page.goto(`${url}/console/${path}`);
   return { page, faults, close: () => context.close() };
+}
+
+/** Prints what a page shows, and what it has asked for, when its test fails: a wait that times out tells nothing of either. */
+function reportStateOnFailure(page: Page): void {
+  const begun = Date.now();
+  const unfinished = new Map<Request, number>();
+  let finished = 0;
+  page.on('request', (request) => unfinished.set(request, Date.now() - begun));
+  for (const event of ['requestfinished', 'requestfailed'] as const) {
+    page.on(event as 'requestfinished', (request) => {
+      unfinished.delete(request);
+      finished++;
+    });
+  }
+  onTestFailed(async () => {
+    if (page.isClosed()) return;
+    const shown = page.locator('body').innerText({ timeout: 5000 });
+    const text = await shown.catch((error: Error) => `nothing that can be read: ${error.message}`);
+    const waiting = [...unfinished].map(([request, at]) => `${request.method()} ${request.url()}, sent after ${at} ms`);
+    console.error(
+      [`${page.url()} shows:`, text, `${finished} requests have ended; without an end:`, ...waiting].join('\n'),
+    );
+  });
 }
 
 /** As `visit`, and logs in by the user name and password of `user`. */
