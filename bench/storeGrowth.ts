@@ -110,7 +110,7 @@ function steps(store: Store, size: number): [step: string, run: (number: number)
         store.newestRevisions(Array.from({ length: 100 }, (_, job) => sampleJob(1 + ((number * 100 + job) % size)).id)),
     ],
     ['cancellation requests of a conductor', () => store.listCancelRequests(CONDUCTOR)],
-    ['reap, no conductor lost', () => reap(store, silentLogger, false)],
+    ['reap, no conductor lost', () => reap(store, silentLogger, { all: false, orphans: false })],
     [
       'idempotent call: begin, accept, finish',
       async (number) => {

@@ -19,6 +19,9 @@ const EXPIRY_INTERVAL = 1000;
 /** The interval at which a shared store is polled for changes without a notification, in milliseconds. */
 const SWEEP_INTERVAL = 5000;
 
+/** Each how manieth search for lost processes includes what processes have left that are removed already, which is rare. */
+const ORPHANS_EACH = 12;
+
 /** The interval at which the locked nodes are counted for the history, in milliseconds. */
 const SAMPLE_INTERVAL = 10_000;
 
@@ -113,8 +116,9 @@ function followOthers({
     await locks.releaseUnknown();
     await jobs.abandoned.poll();
   };
+  let reaped = 0;
   const reapLost = async () => {
-    const { failed, freed } = await reap(store, log, false);
+    const { failed, freed } = await reap(store, log, { all: false, orphans: reaped++ % ORPHANS_EACH === 0 });
     for (const { id, revision } of failed) jobs.watched.changed(id, revision);
     for (const nodeUuid of freed) locks.nudge(nodeUuid);
   };
@@ -134,10 +138,10 @@ export const WORKER_LOST = toErrorRecord(
   ),
 );
 
-/** Ends the jobs and reservations of lost processes, or of `all`; see `Store.reap`. */
-export async function reap(store: Store, log: Logger, all: boolean): Promise<Reaped> {
+/** Ends the jobs and reservations of lost processes; see `Store.reap`. */
+export async function reap(store: Store, log: Logger, which: { all: boolean; orphans: boolean }): Promise<Reaped> {
   const reaped = await store.reap({
-    all,
+    ...which,
     now: new Date(),
     error: WORKER_LOST,
     lastError: (job: Job) => lastErrorText(job.method, WORKER_LOST.message),

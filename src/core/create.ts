@@ -89,7 +89,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const { lease: leaseTime = 30_000, grace = MIN_GRACE, retention = { time: null, count: null } } = settings;
   const registry = new Registry(options.hardwareTypes, settings.rules ?? []);
   // No other process uses this store, so everything left in it belongs to lost ones.
-  if (!store.shared) await reap(store, log, true);
+  if (!store.shared) await reap(store, log, { all: true, orphans: true });
   const local = store.shared ? null : await LocalReservations.open(store);
   const lease = new Lease(store, { host, lease: leaseTime, grace }, log, observer);
   const { lockedRetryInterval: retryInterval, maxLockWait: maxWait } = settings;

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { ChangeBounds, ChangeKind } from '../core/watch/changeStore.ts';
 import type { Database } from './database.ts';
+import { NodeLogReaders } from './postgres/nodeLogReaders.ts';
 import { prepareQuery } from './preparedQuery.ts';
 
 /** Maximum number of changes that one statement gives positions. */
@@ -19,13 +20,16 @@ type Sequenced = keyof typeof TABLES;
  *
  * Transactions of PostgreSQL commit in another order than that in which their changes got their ids, so that a reader who
  * went by ids could pass over a change that is committed late. So a change has no position at first, and committed ones get
- * positions in a step of their own, one process at a time. Nobody does that while nobody watches. SQLite has one writer at a
- * time: there a change's id is its position. Events have positions when they are committed, see `EventsTable`.
+ * positions in a step of their own, one process at a time. Nobody does that while nobody watches, when reservations are not
+ * even logged, see `NodeLogReaders`. SQLite has one writer at a time: there a change's id is its position. Events have
+ * positions when they are committed, see `EventsTable`.
  */
 export class ChangeLog {
   readonly #database: Database;
   /** Whether changes get positions after their commit. */
   readonly #sequenced: boolean;
+  /** Null for a log of nodes in memory. */
+  readonly #readers: NodeLogReaders | null;
   readonly #bounds;
   readonly #floor;
   readonly #sequencing = {
@@ -36,13 +40,15 @@ export class ChangeLog {
   constructor(database: Database) {
     this.#database = database;
     this.#sequenced = database.dialect === 'postgres';
+    this.#readers = this.#sequenced ? new NodeLogReaders(database) : null;
     this.#bounds = {
       job: this.#boundsQuery('job'),
       node: this.#boundsQuery('node'),
       event: prepareQuery(() =>
         database.kysely
           .selectFrom('change_logs')
-          .select(['log', 'floor', 'position as last', sql<boolean>`false`.as('added')])
+          .select(['log', 'floor', 'position as last'])
+          .select([sql<boolean>`false`.as('added'), sql<boolean>`false`.as('reading')])
           .where('kind', '=', 'event'),
       ),
     };
@@ -54,6 +60,7 @@ export class ChangeLog {
   /** As `Store.changeBounds`. */
   async bounds(kind: ChangeKind): Promise<ChangeBounds> {
     let bounds = await this.#read(kind);
+    if (kind === 'node' && (await this.#readers?.join(bounds.reading === true))) bounds = await this.#read(kind);
     if (bounds.added === true && kind !== 'event') {
       await this.#sequencing[kind].run();
       bounds = await this.#read(kind);
@@ -68,7 +75,12 @@ export class ChangeLog {
     return log!.floor;
   }
 
-  async #read(kind: ChangeKind): Promise<ChangeBounds & { added: unknown }> {
+  /** Stops logging for processes that have not read the log of nodes for long. */
+  async removeReaders(): Promise<void> {
+    await this.#readers?.removeOverdue();
+  }
+
+  async #read(kind: ChangeKind): Promise<ChangeBounds & { added: unknown; reading: unknown }> {
     const [bounds] = await this.#database.run(this.#bounds[kind]({}));
     return bounds!;
   }
@@ -89,6 +101,7 @@ export class ChangeLog {
             ? sql<boolean>`exists (select from ${changes} as added where added.position is null)`
             : sql<boolean>`false`
           ).as('added'),
+          (kind === 'node' && this.#readers !== null ? this.#readers.hasRow : sql<boolean>`false`).as('reading'),
         ])
         .where('kind', '=', kind),
     );

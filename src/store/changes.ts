@@ -144,6 +144,7 @@ export function changeStore(database: Database, local: LocalNodeChanges | null) 
       if (kind === 'event') return removeEvents(database, notBefore, count, limit);
       // The memory of `LocalNodeChanges` is bounded.
       if (kind === 'node' && local !== null) return 0;
+      if (kind === 'node') await log.removeReaders();
       return sequenced
         ? removeSequenced(database, kind, notBefore, count, limit)
         : removeById(database, notBefore, count, limit);

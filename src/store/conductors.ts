@@ -108,9 +108,9 @@ export function conductorStore(
       }));
     },
 
-    async reap({ all, now: endTime, error, lastError, unknown }) {
+    async reap({ all, orphans: withOrphans, now: endTime, error, lastError, unknown }) {
       // Owner ids are never reused, so an orphan's calls can be released without checking the owner again.
-      const orphans = (await database.run(orphanOwners({}))).map(({ owner }) => owner);
+      const orphans = withOrphans ? (await database.run(orphanOwners({}))).map(({ owner }) => owner) : [];
       // The usual case takes no lock and writes nothing.
       if (!all && orphans.length === 0 && (await database.run(anyDue({}))).length === 0) {
         return { failed: [], freed: [] };

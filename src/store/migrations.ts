@@ -309,6 +309,7 @@ export function allMigrations({ dialect }: Pick<Database, 'dialect'>): Migration
         owner ${text}
       )`,
     ),
+    '0014_reservation_log_for_watchers': migration(...(postgres ? logForWatchers(now) : [])),
   };
 }
 
@@ -384,7 +385,40 @@ function compareInTrigger(): RawBuilder<unknown>[] {
   ];
 }
 
+/**
+ * Logs reservations only while a process reads the log, see `NodeLogReaders`, and those of a statement together. Without an index
+ * by what a call changes, PostgreSQL writes none of the indexes at a call.
+ */
+function logForWatchers(now: RawBuilder<unknown>): RawBuilder<unknown>[] {
+  return [
+    sql`create table node_log_readers (
+      id text collate "C" not null primary key,
+      read_time bigint not null
+    )`,
+    // Running processes of an earlier version do not say that they read.
+    sql`insert into node_log_readers (id, read_time)
+      select '', ${now} + 86400000 where exists (select from conductors where expires_at > ${now})`,
+    sql`create function passthru_log_reservations() returns trigger language plpgsql as $$
+      begin
+        if exists (select from node_log_readers) then
+          insert into node_changes (node_uuid, part, before)
+          select node_uuid, 'reservation', case when before.kind is not null then (${shownReservation('before')})::text end
+          from rows_before as before join rows_after as after using (node_uuid)
+          where before.kind is distinct from after.kind
+            or ${shownReservation('before')} is distinct from ${shownReservation('after')};
+        end if;
+        return null;
+      end $$`,
+    sql`drop trigger reservations_logged on reservations`,
+    sql`create trigger reservations_logged after update on reservations
+      referencing old table as rows_before new table as rows_after
+      for each statement execute function passthru_log_reservations()`,
+    sql`drop function passthru_log_reservation()`,
+    sql`drop index reservations_owner`,
+  ];
+}
+
 /** All that a reservation shows, in columns that are added later too. */
-function shownReservation(row: 'old' | 'new'): RawBuilder<unknown> {
+function shownReservation(row: 'before' | 'after' | 'old' | 'new'): RawBuilder<unknown> {
   return sql.raw(`to_jsonb(${row}) - array['node_uuid', 'fence', 'owner', 'wanted', 'key_digest']`);
 }

@@ -261,6 +261,13 @@ interface EventHandoversTable {
   owner: string | null;
 }
 
+/** PostgreSQL only: the processes that read `node_changes`; see `NodeLogReaders`. */
+interface NodeLogReadersTable {
+  id: string;
+  /** About when it read for the last time, in milliseconds. */
+  read_time: number;
+}
+
 export interface Tables {
   nodes: NodesTable;
   node_attributes: NodeAttributesTable;
@@ -274,6 +281,7 @@ export interface Tables {
   change_logs: ChangeLogsTable;
   job_changes: JobChangesTable;
   node_changes: NodeChangesTable;
+  node_log_readers: NodeLogReadersTable;
   events: EventsTable;
   event_sources: EventSourcesTable;
   event_handovers: EventHandoversTable;

@@ -67,6 +67,7 @@ export function changePromises(opened: Opened): void {
       const after = await begin(store, 'job');
       await store.reap({
         all: true,
+        orphans: true,
         now: TIME,
         error: sampleEnd(sampleJob(1)).error as never,
         lastError: () => 'lost',

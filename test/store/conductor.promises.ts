@@ -223,6 +223,7 @@ function reapAll(store: Store) {
 function reap(store: Store, all = false) {
   return store.reap({
     all,
+    orphans: true,
     now: NOW,
     error: LOST,
     lastError: (job) => `lost ${job.id} ${job.state}`,

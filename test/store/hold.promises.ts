@@ -205,7 +205,14 @@ export function holdPromises(opened: Opened): void {
       await store.removeConductor('leaving');
       const error: ErrorRecord = { kind: 'worker_lost', message: '', violations: [], lock: null, bmc: null };
       const reap = () =>
-        store.reap({ all: false, now: new Date(), error, lastError: () => '', unknown: { unknown: true } });
+        store.reap({
+          all: false,
+          orphans: true,
+          now: new Date(),
+          error,
+          lastError: () => '',
+          unknown: { unknown: true },
+        });
       await reap();
       expect(await store.getNodeByUuid(uuid)).toMatchObject({ reservation: { method: 'eject_vmedia' } });
       await vi.waitUntil(async () => (await reap()).freed[0] === uuid, { interval: 20 });

@@ -135,7 +135,7 @@ export class LeaseProcess {
     const error = { kind: 'worker_lost' as const, message: '', violations: [], lock: null, bmc: null };
     for (;;) {
       await this.#sleep(REAP_INTERVAL);
-      const reaping = { all: false, now: new Date(0), error, lastError: () => 'lost', unknown: {} };
+      const reaping = { all: false, orphans: true, now: new Date(0), error, lastError: () => 'lost', unknown: {} };
       await this.#storeStep(() => this.#world.store.reap(reaping)).catch(() => {});
     }
   }

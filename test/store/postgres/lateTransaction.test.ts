@@ -48,5 +48,5 @@ test('fails a job whose acceptance began in time but committed long after the le
 
 function reap(store: Store) {
   const error: ErrorRecord = { kind: 'worker_lost', message: 'worker lost', violations: [], lock: null, bmc: null };
-  return store.reap({ all: false, now: new Date(), error, lastError: () => 'lost', unknown: {} });
+  return store.reap({ all: false, orphans: true, now: new Date(), error, lastError: () => 'lost', unknown: {} });
 }

@@ -22,6 +22,7 @@ const ALL = [
   '0011_events',
   '0012_event_sources',
   '0013_event_handovers',
+  '0014_reservation_log_for_watchers',
 ];
 const PROCESS = fileURLToPath(new URL('./process.ts', import.meta.url));
 

@@ -80,7 +80,7 @@ async function open(size: number): Promise<void> {
   await sql`vacuum analyze`.execute(db);
   await store.addConductor(sampleConductor());
   // Removes the conductor that the migration inserted.
-  await reap(store, silentLogger, false);
+  await reap(store, silentLogger, { all: false, orphans: false });
 }
 
 interface Plan {
@@ -147,7 +147,7 @@ describe.each(SIZES)('with %d nodes and jobs', (size) => {
     ['the hold on a node', () => store.getHold(node)],
     ['ending holds that have run out', () => store.endOverdueHolds()],
     ['reserving and releasing a node', () => reserve(store, node).then((fence) => store.release(node, fence))],
-    ['looking for lost conductors', () => reap(store, silentLogger, false)],
+    ['looking for lost conductors', () => reap(store, silentLogger, { all: false, orphans: false })],
     ['removing old jobs when there are none', () => store.removeEndedJobs({ endTime: new Date(1), id: '' }, 10)],
     ['removing old jobs', () => store.removeEndedJobs({ endTime: new Date(100), id: '' }, 10)],
     ['a transcript', () => store.getTranscript(sampleJob(size / 2 + 1).id).catch(() => {})],
@@ -220,9 +220,7 @@ storePromises('PostgreSQL, recorded', async () => {
 });
 
 /** Indexes of running calls and of rows that still lack something alone, which may be read whole. */
-const SMALL_INDEXES = [
-  ...['reservations_owner', 'idempotency_owner', 'job_changes_new', 'node_changes_new', 'node_attributes_unread'],
-];
+const SMALL_INDEXES = [...['idempotency_owner', 'job_changes_new', 'node_changes_new', 'node_attributes_unread']];
 
 /** The maximum number of rows to sort, as PostgreSQL estimates it: those of a page. */
 const MAX_SORTED = 1000;
@@ -263,6 +261,17 @@ const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
     part: /^update "reservations" set "fence" = \$1$|max\("fence"\)|"kind" = 'held'/,
     fault: / reservations$/,
     reason: 'run once at start, and on SQLite alone',
+  },
+  {
+    part: /"kind" = 'call' and ("owner" is not null union|"owner" in)|where "owner" = \$1 and "kind" = 'call'/,
+    fault: /^Seq Scan reservations$/,
+    reason:
+      'an index of callers would be written at each call, twice; the calls of a process are looked for once a minute, and after it was lost',
+  },
+  {
+    part: /from "node_log_readers" where "read_time"/,
+    fault: /^Seq Scan node_log_readers$/,
+    reason: 'one row for each process',
   },
   {
     part: /case when "nodes"\."(driver_info|attributes)" like/,

@@ -108,6 +108,7 @@ test('the next start ends the calls and jobs of a version without conductors', a
   const error = { kind: 'worker_lost' as const, message: 'lost', violations: [], lock: null, bmc: null };
   const { failed, freed } = await store.reap({
     all: true,
+    orphans: true,
     now: new Date(),
     error,
     lastError: () => 'lost',

@@ -108,7 +108,7 @@ test('the number of ended jobs follows ends and removals', async () => {
   expect(await store.placeAfterNewest(4)).toBeNull();
   expect(await store.placeAfterNewest(3)).toEqual(placeOf(3));
   const error = { kind: 'worker_lost' as const, message: 'lost', violations: [], lock: null, bmc: null };
-  await store.reap({ all: true, now: new Date(), error, lastError: () => '', unknown: {} });
+  await store.reap({ all: true, orphans: true, now: new Date(), error, lastError: () => '', unknown: {} });
   expect(await store.getJob(lost.id)).toMatchObject({ state: 'failed' });
   expect(await store.placeAfterNewest(4)).toEqual(placeOf(3));
 });
