@@ -19,9 +19,9 @@ export interface Work {
   streams: number;
 }
 
-/** HTTP/1.1: 16 connections. */
-export function http1(requests: Request[]): Work {
-  return { tool: 'wrk', requests, connections: 16, streams: 1 };
+/** HTTP/1.1. */
+export function http1(requests: Request[], connections = 16): Work {
+  return { tool: 'wrk', requests, connections, streams: 1 };
 }
 
 /** HTTP/2: 32 calls at once, on 4 connections. ghz sends several messages in turn, h2load one. */
