@@ -39,9 +39,12 @@ export async function migrate(database: Database, log: Logger, migrations = allM
 }
 
 async function migrationsDone(db: Kysely<Tables>, schema: string | null): Promise<string[]> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  const done = tables.find((table) => table.name === 'kysely_migration' && (table.schema ?? null) === schema);
-  if (done === undefined) return [];
+  // kysely's introspection would read the columns of all tables.
+  const { rows: found } = await (schema === null
+    ? sql`select name from sqlite_master where type = 'table' and name = 'kysely_migration'`
+    : sql`select 1 where to_regclass(format('%I.kysely_migration', cast(${schema} as text))) is not null`
+  ).execute(db);
+  if (found.length === 0) return [];
   const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
   return rows.map((row) => row.name);
 }
