@@ -272,11 +272,9 @@ export interface Store extends ChangeStore, EventStore, EventSourceStore, Handov
    * Cleans up after conductors whose lease has run out. Their running jobs fail with `error` and set their nodes'
    * `last_error` to `lastError(job)`. Their accepted idempotent calls get the outcome `unknown`; others are removed. When
    * their grace is over as well, their nodes are released.
-   *
-   * @param reaping.all treats every conductor as lost and its grace as over; for a process that has just opened a store
-   *   that is not shared
-   * @param reaping.orphans whether to treat nodes and calls of unknown owners alike, since a statement can commit after its
-   *   conductor was removed; reads all reservations
+   * @param reaping.all treats every conductor as lost, its grace as over; for a process with a store of its own, at its start
+   * @param reaping.orphans whether to treat what has unknown owners alike, since a statement can commit after its conductor
+   *   was removed; reads all reservations
    */
   reap(reaping: {
     all: boolean;

@@ -37,10 +37,11 @@ export class ChangeLog {
     node: new SharedRun(() => this.#sequenceAll('node')),
   };
 
-  constructor(database: Database) {
+  /** @param closed ends waiting */
+  constructor(database: Database, closed: AbortSignal) {
     this.#database = database;
     this.#sequenced = database.dialect === 'postgres';
-    this.#readers = this.#sequenced ? new NodeLogReaders(database) : null;
+    this.#readers = this.#sequenced ? new NodeLogReaders(database, closed) : null;
     this.#bounds = {
       job: this.#boundsQuery('job'),
       node: this.#boundsQuery('node'),
@@ -75,9 +76,9 @@ export class ChangeLog {
     return log!.floor;
   }
 
-  /** Stops logging for processes that have not read the log of nodes for long. */
-  async removeReaders(): Promise<void> {
-    await this.#readers?.removeOverdue();
+  /** Stops logging for processes that have not read the log of nodes since `notSince`. */
+  async removeReaders(notSince: Date): Promise<void> {
+    await this.#readers?.removeOverdue(notSince.getTime());
   }
 
   async #read(kind: ChangeKind): Promise<ChangeBounds & { added: unknown; reading: unknown }> {

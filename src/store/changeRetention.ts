@@ -26,7 +26,10 @@ export async function removeById(
   });
 }
 
-/** Implements `removeChanges` on PostgreSQL, for changes with positions, then for those that nobody has read. */
+/**
+ * Implements `removeChanges` on PostgreSQL, for changes with positions, among them those that a raised floor has left behind, then
+ * for those that nobody has read.
+ */
 export async function removeSequenced(
   { kysely: db }: Database,
   kind: 'job' | 'node',
@@ -46,17 +49,18 @@ export async function removeSequenced(
     const old = await transaction
       .selectFrom(table)
       .select(['position', 'time'])
-      .where('position', '>', floor)
+      .where('position', 'is not', null)
       .orderBy('position')
       .limit(limit)
       .execute();
     const surplus = last - count;
-    const beyond = old.findIndex((row) => row.time >= time && (row.position ?? 0) > surplus);
+    const beyond = old.findIndex((row) => row.time >= time && (row.position ?? 0) > Math.max(surplus, floor));
     const oldest = old.slice(0, beyond === -1 ? old.length : beyond);
     const removedTo = oldest.at(-1)?.position ?? null;
     if (removedTo !== null) {
       await transaction.deleteFrom(table).where('position', '<=', removedTo).execute();
-      await transaction.updateTable('change_logs').set({ floor: removedTo }).where('kind', '=', kind).execute();
+      const raised = Math.max(floor, removedTo);
+      await transaction.updateTable('change_logs').set({ floor: raised }).where('kind', '=', kind).execute();
       return oldest.length;
     }
     const unread = await transaction

@@ -15,12 +15,12 @@ import { jobColumns, type NodeChangeRow, octets, toJob, toNodeChange } from './r
 const PARTS: readonly NodePart[] = ['existence', 'content', 'last_error', 'reservation'];
 
 /** The part of the store that reads and removes logged changes; see `ChangeLog`. */
-export function changeStore(database: Database, local: LocalNodeChanges | null) {
+export function changeStore(database: Database, local: LocalNodeChanges | null, closed: AbortSignal) {
   const db = database.kysely;
   /** Whether changes get positions after their commit. */
   const sequenced = database.dialect === 'postgres';
   const position = sql.raw<number>(sequenced ? 'job_changes.position' : 'job_changes.id');
-  const log = new ChangeLog(database);
+  const log = new ChangeLog(database, closed);
 
   const sizesAbove = prepareQuery((blank: { after: number; limit: number }) =>
     db
@@ -144,7 +144,7 @@ export function changeStore(database: Database, local: LocalNodeChanges | null) 
       if (kind === 'event') return removeEvents(database, notBefore, count, limit);
       // The memory of `LocalNodeChanges` is bounded.
       if (kind === 'node' && local !== null) return 0;
-      if (kind === 'node') await log.removeReaders();
+      if (kind === 'node') await log.removeReaders(notBefore);
       return sequenced
         ? removeSequenced(database, kind, notBefore, count, limit)
         : removeById(database, notBefore, count, limit);

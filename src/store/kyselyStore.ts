@@ -17,6 +17,7 @@ import { EndedJobs, jobRetention } from './jobRetention.ts';
 import { jobStore } from './jobs.ts';
 import { NodeLog } from './nodeLog.ts';
 import { nodeStore } from './nodes.ts';
+import { LogNotReady } from './postgres/nodeLogReaders.ts';
 import { reservationStore } from './reservations.ts';
 import { PLAIN, type SecretsCipher } from './secretsCipher.ts';
 import { transcriptStore } from './transcripts.ts';
@@ -78,7 +79,7 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
     ...transcriptStore(database),
     ...idempotencyStore(database, cipher),
     ...conductorStore(database, endedJobs, log, cipher, fleetKeys),
-    ...changeStore(database, local),
+    ...changeStore(database, local, closed.signal),
     ...eventStore(database),
     ...eventSourceStore(database, cipher),
     ...eventHandoverStore(database),
@@ -101,7 +102,7 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
         return await withBusyRetry(() => method(...args), isBusy, closed.signal);
       } catch (error) {
         const unavailable = isStoreUnavailable(error) ? (error as PassthruError) : database.toStoreError(error);
-        if (unavailable !== null) {
+        if (unavailable !== null && !(error instanceof LogNotReady)) {
           health.failed(unavailable);
           onUnavailable();
         }

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { shuttingDown } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
+import { untilAborted } from '../waiting.ts';
 import type { ChangeBounds, ChangeKind } from './changeStore.ts';
 import { type Place, readCursor, toCursor } from './cursor.ts';
 import { Reading, select, tell } from './reading.ts';
@@ -66,7 +67,7 @@ export class WatchHub<C extends { position: number; bytes: number }, F extends {
     signal.throwIfAborted();
     this.#watchers++;
     try {
-      const reading = await this.#read();
+      const reading = await untilAborted(this.#read(), signal);
       sink.begin?.();
       if (this.#feed.current === null) return await this.#watchLog(reading, filter, place, sink, signal);
       let at: number | null = null;

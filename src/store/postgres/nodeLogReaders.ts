@@ -6,17 +6,15 @@ import type { Database } from '../database.ts';
 import { prepareQuery } from '../preparedQuery.ts';
 import type { Tables } from '../schema.ts';
 
-/** After how many milliseconds without a read a process is no reader any more: as long as watchers may take to resume. */
-const MAX_PAUSE = 5 * 60_000;
-
 /** The least milliseconds between two writes of a reader's time. */
 const WRITE_INTERVAL = 60_000;
 
 /** For how many milliseconds the transactions of others are waited for; the service's own take up to some ten seconds. */
 const MAX_WAIT = 15_000;
 
-/** Milliseconds between two looks at these transactions. */
+/** Milliseconds between the first two looks at these transactions, and the maximum to which they double. */
 const LOOK_INTERVAL = 5;
+const MAX_LOOK_INTERVAL = 250;
 
 /**
  * The processes that read the log of changes of nodes. While there is none, a trigger logs no reservations, which takes
@@ -39,18 +37,23 @@ export class NodeLogReaders {
   readonly #overdue;
   readonly #writers;
 
-  constructor(database: Database) {
+  readonly #closed: AbortSignal;
+
+  /** @param closed ends waiting */
+  constructor(database: Database, closed: AbortSignal) {
     const { kysely: db, now } = database;
     this.#database = database;
+    this.#closed = closed;
     this.hasRow = sql<boolean>`exists (select from node_log_readers where id = ${sql.lit(this.#id)})`;
     this.#write = prepareQuery(() =>
       db.updateTable('node_log_readers').set({ read_time: now }).where('id', '=', sql.lit(this.#id)),
     );
-    this.#overdue = prepareQuery(() =>
+    this.#overdue = prepareQuery((blank: { notSince: number }) =>
       db
         .selectFrom('node_log_readers')
         .select('id')
-        .where('read_time', '<', sql<number>`${now} - ${sql.lit(MAX_PAUSE)}`),
+        .where('read_time', '<', blank.notSince)
+        .where('read_time', '<', sql<number>`${now} - ${sql.lit(3 * WRITE_INTERVAL)}`),
     );
     this.#writers = prepareQuery(() => ({
       compile: () =>
@@ -110,12 +113,15 @@ export class NodeLogReaders {
     await this.#database.run(this.#write({}));
   }
 
-  /** Removes processes that have not read for long. */
-  async removeOverdue(): Promise<void> {
-    if ((await this.#database.run(this.#overdue({}))).length === 0) return;
+  /**
+   * Removes processes that have not read since `notSince` milliseconds, of whose watchers none can resume any more, as the
+   * changes are that old.
+   */
+  async removeOverdue(notSince: number): Promise<void> {
+    if ((await this.#database.run(this.#overdue({ notSince }))).length === 0) return;
     await this.#database.kysely.transaction().execute(async (transaction) => {
       await lockLog(transaction);
-      const { rows } = await transaction.executeQuery(this.#overdue({}));
+      const { rows } = await transaction.executeQuery(this.#overdue({ notSince }));
       for (const { id } of rows) {
         await transaction.deleteFrom('node_log_readers').where('id', '=', id).execute();
       }
@@ -126,18 +132,27 @@ export class NodeLogReaders {
   async #writersEnded(): Promise<void> {
     const begun = performance.now();
     let left: Set<string> | null = null;
+    let interval = LOOK_INTERVAL;
     for (;;) {
       const present = (await this.#database.run(this.#writers({}))).map(({ transaction }) => transaction);
       left = new Set(left === null ? present : present.filter((transaction) => left?.has(transaction)));
       if (left.size === 0) return;
       if (performance.now() > begun + MAX_WAIT) {
-        throw new PassthruError(
-          'store_unavailable',
-          'The changes of nodes cannot be watched yet: a transaction that changes reservations in the database does not end',
-        );
+        throw new LogNotReady();
       }
-      await delay(LOOK_INTERVAL);
+      await delay(interval, undefined, { signal: this.#closed }).catch(() => this.#closed.throwIfAborted());
+      interval = Math.min(2 * interval, MAX_LOOK_INTERVAL);
     }
+  }
+}
+
+/** Nodes cannot be watched yet, which is no failure of the database: calls go on. */
+export class LogNotReady extends PassthruError {
+  constructor() {
+    super(
+      'store_unavailable',
+      'The changes of nodes cannot be watched yet: a transaction in the database that changes reservations does not end; see pg_stat_activity for sessions that are idle in a transaction',
+    );
   }
 }
 

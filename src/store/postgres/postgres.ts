@@ -1,4 +1,5 @@
 // PostgreSQL for the store: a pool of connections, and changes of other replicas.
+import { setTimeout as delay } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { PassthruError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -11,6 +12,13 @@ import { showPostgresUrl, toPostgresUrl } from './url.ts';
 
 /** The advisory lock of the process that reads and changes the tables' definitions. */
 const TABLES_LOCK = 7_295_481_302_117n;
+
+/** The SQLSTATE of a statement that did not get a lock in time. */
+const LOCK_TIMEOUT = '55P03';
+
+/** How long a change of a table waits for those who use the table, and how long it lets them go on before it waits again. */
+const TABLE_WAIT = '2s';
+const TABLE_PAUSE = 1000;
 
 /** SQLSTATEs of configuration errors, which retrying does not fix. */
 const FAULTS = new Map([
@@ -84,14 +92,32 @@ async function checkDatabase(connections: Connections, shownUrl: string): Promis
 }
 
 /**
- * Runs `work` without timeouts, on a connection of its own that holds the advisory lock. kysely's own lock is not enough: it
- * creates its own tables before, and would notice too late what a newer program did meanwhile.
+ * Runs `work` without a limit of its time, on a connection of its own that holds the advisory lock. kysely's own lock is not
+ * enough: it creates its own tables before, and would notice too late what a newer program did meanwhile.
+ *
+ * All statements of running replicas queue behind a change of their table. While a long transaction uses the table, such as
+ * that of pg_dump, the change is given up after a moment and tried again.
  */
 async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
   const connections = connectPostgres(url, log, false);
   try {
     await connections.query(`select pg_advisory_lock(${TABLES_LOCK})`, []);
-    return await work(new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) }));
+    await connections.query(`set lock_timeout = '${TABLE_WAIT}'`, []);
+    const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) });
+    for (let tries = 0; ; tries++) {
+      try {
+        return await work(kysely);
+      } catch (error) {
+        if (sqlState(error) !== LOCK_TIMEOUT) throw error;
+        if (tries === 0) {
+          log.warn(
+            { err: error },
+            'the tables cannot be changed while another transaction uses them, such as a backup; waiting for its end',
+          );
+        }
+        await delay(TABLE_PAUSE);
+      }
+    }
   } finally {
     // Also releases the lock.
     await connections.end();

@@ -2,9 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/core/logger.ts';
+import { allMigrations, migrate } from '../../../src/store/migrations.ts';
 import { openStore } from '../../../src/store/open.ts';
+import { openPostgres } from '../../../src/store/postgres/postgres.ts';
 import { enrol } from '../samples.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 
@@ -92,6 +95,34 @@ test('refuses a database that a newer program has changed, and leaves it unchang
     message: expect.stringMatching(/^store: .*newer passthru.*9000_later/),
   });
   expect(await migrateAtOnce(database, ['newer'])).toEqual([[]]);
+}, 60_000);
+
+test('a migration waits for a backup without holding up those who use the tables', async () => {
+  const database = await server.createDatabase();
+  const warnings: string[] = [];
+  const log = { ...silentLogger, warn: (_fields: object, text: string) => void warnings.push(text) };
+  const earlier = await openPostgres(server.url(database), log);
+  const { '0014_reservation_log_for_watchers': _, ...before } = allMigrations(earlier);
+  await migrate(earlier, silentLogger, before);
+  const backup = new pg.Client(server.url(database));
+  const user = new pg.Client(server.url(database));
+  await Promise.all([backup.connect(), user.connect()]);
+  await backup.query('begin; select from reservations');
+  let done = false;
+  const migrated = migrate(earlier, silentLogger).then(() => {
+    done = true;
+  });
+  await user.query('set statement_timeout = 4000');
+  const end = performance.now() + 5000;
+  while (performance.now() < end) await user.query('update reservations set fence = 1');
+  expect(done).toBe(false);
+  expect(warnings).toEqual([expect.stringContaining('another transaction uses them, such as a backup')]);
+  await backup.query('commit');
+  await migrated;
+  await Promise.all([backup.end(), user.end(), earlier.close()]);
+  const store = await openStore(server.url(database), { log: silentLogger });
+  await enrol(store, { name: 'node-1' });
+  await store.close();
 }, 60_000);
 
 test('stores in two schemas of one database are independent', async () => {

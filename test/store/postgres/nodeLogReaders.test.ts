@@ -39,7 +39,7 @@ const LONG_AGO = new Date(0);
 
 /** Lets the readers of the log be ones that have not read for long, and removes them as the service does every minute. */
 async function forgetReaders(store: Store): Promise<void> {
-  await client.query('update node_log_readers set read_time = 0');
+  await client.query('update node_log_readers set read_time = -1');
   await store.removeChanges('node', LONG_AGO, 1_000_000, 100);
 }
 
@@ -67,6 +67,40 @@ test('reservations are logged from when the first process reads the log, until n
   await store.changeBounds('node');
   await call(other, uuid);
   expect(await logged()).toEqual([true, false, true, false]);
+});
+
+test('changes that the next first reader leaves below the floor are removed', async () => {
+  const [store] = stores as [Store, Store];
+  const { uuid } = await enrol(store);
+  for (let session = 0; session < 3; session++) {
+    await store.changeBounds('node');
+    await call(store, uuid);
+    await store.changeBounds('node');
+    await forgetReaders(store);
+  }
+  const { floor, last } = await store.changeBounds('node');
+  while ((await store.removeChanges('node', LONG_AGO, 1_000_000, 2)) === 2);
+  expect((await client.query('select from node_changes')).rowCount).toBe(0);
+  expect(await store.changeBounds('node')).toMatchObject({ floor, last });
+});
+
+test('the calls of a lost process with many nodes end in one statement', async () => {
+  const [store] = stores as [Store, Store];
+  const { uuid } = await enrol(store);
+  const count = 20_000;
+  await client.query(
+    `insert into nodes (uuid, driver, vendor_interface, driver_info, extra, properties, attributes, maintenance, create_time)
+      select 'node-' || number, 'd', 'v', '{}', '{}', '{}', '{}', 0, 0 from generate_series(1, ${count}) as number;
+    insert into reservations (node_uuid, fence, kind, holder, owner)
+      select 'node-' || number, 1, 'call', 'x', 'lost' from generate_series(1, ${count}) as number`,
+  );
+  const { last } = await store.changeBounds('node');
+  // The plan of the first statement, of one row, is kept.
+  for (let time = 0; time < 10; time++) await call(store, uuid);
+  const error = { kind: 'worker_lost' as const, message: '', violations: [], lock: null, bmc: null };
+  const lost = { all: false, orphans: true, now: new Date(), error, lastError: () => '', unknown: {} };
+  expect((await store.reap(lost)).freed).toHaveLength(count);
+  expect((await store.changeBounds('node')).last).toBe(last + 20 + count);
 });
 
 test('a position before a gap is below the floor, also for the process that has gone on reading', async () => {
@@ -141,7 +175,7 @@ test('a process that begins to read while another one removes the last reader is
 test('readers are not removed while another process begins to read, which may count on them', async () => {
   const [store] = stores as [Store, Store];
   await store.changeBounds('node');
-  await client.query('update node_log_readers set read_time = 0');
+  await client.query('update node_log_readers set read_time = -1');
   await client.query("begin; select from change_logs where kind = 'node' for update");
   const removing = store.removeChanges('node', LONG_AGO, 1_000_000, 100);
   expect(await isPending(removing)).toBe(true);

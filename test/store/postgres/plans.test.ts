@@ -266,7 +266,7 @@ const EXCEPTIONS: { part: RegExp; fault: RegExp; reason: string }[] = [
     part: /"kind" = 'call' and ("owner" is not null union|"owner" in)|where "owner" = \$1 and "kind" = 'call'/,
     fault: /^Seq Scan reservations$/,
     reason:
-      'an index of callers would be written at each call, twice; the calls of a process are looked for once a minute, and after it was lost',
+      'an index of callers would be written at each call, twice; calls are looked for by owner after a process was lost or a reservation failed, and else once a minute',
   },
   {
     part: /from "node_log_readers" where "read_time"/,
