@@ -8,6 +8,10 @@ import { runWrk } from './wrk.ts';
 /** The share of the server's core that may be idle before a row counts as not saturated. */
 const IDLE = 0.05;
 
+/** Warming up ends when a request takes at least this share of the processor time that it took before, or after so many turns. */
+const WARM = 0.95;
+const MAX_WARM_UPS = 6;
+
 /** The share of it that others may take before a row counts as disturbed. */
 const DISTURBANCE = 0.1;
 
@@ -55,7 +59,7 @@ export interface Row {
 
 export interface Plan {
   rounds: number;
-  /** Of each round, and of the load before the first one, which lets V8 compile. */
+  /** Of each round, and of each load before the first one, which lets V8 compile. */
   seconds: number;
   warmUp: number;
   /** For files of the load generators. */
@@ -70,7 +74,11 @@ export async function measure(group: string, parties: Party[], plan: Plan): Prom
     return { group, party: name, tool: work.tool, rounds: [], ...none, faults: [] };
   });
   const loads: ((seconds: number) => Promise<Load>)[] = [];
-  for (const party of parties) loads.push(await warmUp(party, plan));
+  for (const party of parties) {
+    const load = await warmUp(party, plan);
+    await keepWarming(load, party.server, plan.warmUp);
+    loads.push(load);
+  }
   for (let round = 0; round < plan.rounds; round++) {
     for (const [index, load] of loads.entries()) {
       const row = rows[index]!;
@@ -86,6 +94,18 @@ export async function measure(group: string, parties: Party[], plan: Plan): Prom
   }
   for (const row of rows) summarise(row);
   return rows;
+}
+
+/** Loads a server until more of it makes requests no cheaper: on one core V8's compilers take half a minute beside the load. */
+async function keepWarming(load: (seconds: number) => Promise<Load>, server: Server, seconds: number): Promise<void> {
+  let last = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < MAX_WARM_UPS; turn++) {
+    const before = readCpu(server.pids);
+    const { requests } = await load(seconds);
+    const cost = (readCpu(server.pids).server - before.server) / requests;
+    if (cost > last * WARM) return;
+    last = cost;
+  }
 }
 
 /** Sends one request, checks its response, and loads the server until it is warm. Returns the load for the rounds. */
