@@ -68,31 +68,30 @@ function readLayers(graph: ChunkingContext): Map<string, string> {
 
 /**
  * Takes the modules of Node as `require` does. An import reads all their exports, of which some load much at the first read:
- * `node:http` the undici within Node, `node:util` and `node:fs` a dozen modules, together 45 ms of each start.
+ * `node:http` the undici within Node, `node:util` and `node:fs` a dozen modules, together 45 ms of each start. The threads, which
+ * need little of Node, import it, since what is made here belongs to the service.
  */
 function requireBuiltins(): Plugin {
-  /** Those that are used nevertheless. */
-  const getters = ['AsyncLocalStorage', 'promises'];
   const prefix = '\0builtin:';
   return {
     name: 'require-builtins',
-    resolveId: (source, _importer, { kind }) =>
-      isBuiltin(source) && kind === 'import-statement' ? prefix + source : null,
+    resolveId: (source, importer, { kind }) =>
+      isBuiltin(source) && kind === 'import-statement' && !/Worker\.ts$/.test(importer ?? '') ? prefix + source : null,
     load(id) {
       if (!id.startsWith(prefix)) return null;
-      const source = JSON.stringify(id.slice(prefix.length));
-      const builtin = process.getBuiltinModule(JSON.parse(source));
-      // The build fails if another one is imported that is read by a getter.
-      const names = Object.entries(Object.getOwnPropertyDescriptors(builtin))
-        .filter(([name, { get }]) => (get === undefined || getters.includes(name)) && isIdentifier(name))
-        .map(([name]) => `export const ${name} = builtin.${name};`);
-      return [`const builtin = process.getBuiltinModule(${source});`, 'export default builtin;', ...names].join('\n');
+      const source = id.slice(prefix.length);
+      const exported = Object.keys(process.getBuiltinModule(source) ?? {})
+        .filter((name) => /^[A-Za-z]\w*$/.test(name) && name !== 'default')
+        // Only what is imported is read.
+        .map((name) => `export const ${name} = /* @__PURE__ */ _take('${name}');`);
+      return [
+        `const _builtin = process.getBuiltinModule('${source}');`,
+        'const _take = (name) => _builtin[name];',
+        'export default _builtin;',
+        ...exported,
+      ].join('\n');
     },
   };
-}
-
-function isIdentifier(name: string): boolean {
-  return /^[A-Za-z]\w*$/.test(name) && name !== 'default';
 }
 
 /** Writes the licenses of the bundled packages, which all require that their text goes with each copy. */

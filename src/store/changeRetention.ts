@@ -49,7 +49,8 @@ export async function removeSequenced(
     const old = await transaction
       .selectFrom(table)
       .select(['position', 'time'])
-      .where('position', 'is not', null)
+      // The floor of nodes is raised over changes, those of jobs by removing them alone.
+      .where('position', '>', kind === 'job' ? floor : -1)
       .orderBy('position')
       .limit(limit)
       .execute();

@@ -45,6 +45,14 @@ test('the package has the license of each package that it contains', () => {
   expect(licenses).toMatch(/^zod 4\S+ \(MIT\)\n\nMIT License\n/m);
 });
 
+test('the threads of the service load nothing of it', () => {
+  for (const file of ['auth/bcryptWorker.js', 'store/sqlite/checkpointWorker.js']) {
+    const text = readFileSync(join(project, 'node_modules', 'passthru', 'dist', 'src', file), 'utf8');
+    const imported = [...text.matchAll(/from "(?:\.\.\/)+chunks\/([a-z-]+)-/g)].map(([, name]) => name);
+    expect(imported.filter((name) => name !== 'bcryptjs' && name !== 'rolldown-runtime')).toEqual([]);
+  }
+});
+
 test('npx passthru serve --check says that a configuration is valid', () => {
   writeFileSync(join(project, 'good.yaml'), 'listen: 127.0.0.1:0\nstore: sqlite:./passthru.db\n');
   const { status, stdout, stderr } = npx('passthru', 'serve', '--check', '--config', 'good.yaml');

@@ -114,10 +114,12 @@ export class NodeLogReaders {
   }
 
   /**
-   * Removes processes that have not read since `notSince` milliseconds, of whose watchers none can resume any more, as the
+   * Removes processes that have not read since `oldest`, in milliseconds, of whose watchers none can resume any more, as the
    * changes are that old.
    */
-  async removeOverdue(notSince: number): Promise<void> {
+  async removeOverdue(oldest: number): Promise<void> {
+    // A reader may have read until just before the next write of its time.
+    const notSince = oldest - WRITE_INTERVAL;
     if ((await this.#database.run(this.#overdue({ notSince }))).length === 0) return;
     await this.#database.kysely.transaction().execute(async (transaction) => {
       await lockLog(transaction);

@@ -16,9 +16,19 @@ const TABLES_LOCK = 7_295_481_302_117n;
 /** The SQLSTATE of a statement that did not get a lock in time. */
 const LOCK_TIMEOUT = '55P03';
 
-/** How long a change of a table waits for those who use the table, and how long it lets them go on before it waits again. */
-const TABLE_WAIT = '2s';
-const TABLE_PAUSE = 1000;
+/**
+ * How long a change of a table waits for those who use the table, while all others queue behind it, and how many milliseconds it
+ * lets them go on before it waits again.
+ */
+const TABLE_WAIT = '300ms';
+const TABLE_PAUSE = 3000;
+
+/** Milliseconds between two looks whether another process still changes the tables, and two lines of the log about waiting. */
+const LOOK_INTERVAL = 100;
+const LOG_INTERVAL = 60_000;
+
+/** For how many milliseconds waiting is not logged. */
+const UNLOGGED_WAIT = 1000;
 
 /** SQLSTATEs of configuration errors, which retrying does not fix. */
 const FAULTS = new Map([
@@ -101,20 +111,32 @@ async function checkDatabase(connections: Connections, shownUrl: string): Promis
 async function alone<T>(url: string, log: Logger, work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
   const connections = connectPostgres(url, log, false);
   try {
-    await connections.query(`select pg_advisory_lock(${TABLES_LOCK})`, []);
-    await connections.query(`set lock_timeout = '${TABLE_WAIT}'`, []);
     const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: connections }) });
-    for (let tries = 0; ; tries++) {
+    // Processes that start together wait for a moment, which is not worth a line.
+    let loggedAt = performance.now() - LOG_INTERVAL + UNLOGGED_WAIT;
+    const logWaiting = (text: string) => {
+      if (performance.now() < loggedAt + LOG_INTERVAL) return;
+      loggedAt = performance.now();
+      log.warn({}, text);
+    };
+    for (;;) {
+      // Lock and timeout end with the session, which may be another one than at the last try.
+      const [taken] = await connections.query<{ locked: boolean }>(
+        `select pg_try_advisory_lock(${TABLES_LOCK}) as locked, set_config('lock_timeout', '${TABLE_WAIT}', false)`,
+        [],
+      );
+      if (taken?.locked !== true) {
+        logWaiting('another process reads or changes the tables; waiting for it');
+        await delay(LOOK_INTERVAL);
+        continue;
+      }
       try {
         return await work(kysely);
       } catch (error) {
         if (sqlState(error) !== LOCK_TIMEOUT) throw error;
-        if (tries === 0) {
-          log.warn(
-            { err: error },
-            'the tables cannot be changed while another transaction uses them, such as a backup; waiting for its end',
-          );
-        }
+        logWaiting(
+          'the tables cannot be changed while another transaction uses them, such as a backup; waiting for its end',
+        );
         await delay(TABLE_PAUSE);
       }
     }

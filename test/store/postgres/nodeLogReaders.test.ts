@@ -39,7 +39,7 @@ const LONG_AGO = new Date(0);
 
 /** Lets the readers of the log be ones that have not read for long, and removes them as the service does every minute. */
 async function forgetReaders(store: Store): Promise<void> {
-  await client.query('update node_log_readers set read_time = -1');
+  await client.query('update node_log_readers set read_time = -1e9');
   await store.removeChanges('node', LONG_AGO, 1_000_000, 100);
 }
 
@@ -175,7 +175,7 @@ test('a process that begins to read while another one removes the last reader is
 test('readers are not removed while another process begins to read, which may count on them', async () => {
   const [store] = stores as [Store, Store];
   await store.changeBounds('node');
-  await client.query('update node_log_readers set read_time = -1');
+  await client.query('update node_log_readers set read_time = -1e9');
   await client.query("begin; select from change_logs where kind = 'node' for update");
   const removing = store.removeChanges('node', LONG_AGO, 1_000_000, 100);
   expect(await isPending(removing)).toBe(true);
