@@ -19,7 +19,7 @@ const EXPIRY_INTERVAL = 1000;
 /** The interval at which a shared store is polled for changes without a notification, in milliseconds. */
 const SWEEP_INTERVAL = 5000;
 
-/** Each how manieth search for lost processes includes what processes have left that are removed already, which is rare. */
+/** One in so many searches for lost processes also looks for what processes that are removed already have left, which is rare. */
 const ORPHANS_EACH = 12;
 
 /** The interval at which the locked nodes are counted for the history, in milliseconds. */

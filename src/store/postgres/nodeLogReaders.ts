@@ -36,7 +36,6 @@ export class NodeLogReaders {
   readonly #write;
   readonly #overdue;
   readonly #writers;
-
   readonly #closed: AbortSignal;
 
   /** @param closed ends waiting */
@@ -53,6 +52,7 @@ export class NodeLogReaders {
         .selectFrom('node_log_readers')
         .select('id')
         .where('read_time', '<', blank.notSince)
+        // Never one that reads, however short changes are kept.
         .where('read_time', '<', sql<number>`${now} - ${sql.lit(3 * WRITE_INTERVAL)}`),
     );
     this.#writers = prepareQuery(() => ({
@@ -139,9 +139,7 @@ export class NodeLogReaders {
       const present = (await this.#database.run(this.#writers({}))).map(({ transaction }) => transaction);
       left = new Set(left === null ? present : present.filter((transaction) => left?.has(transaction)));
       if (left.size === 0) return;
-      if (performance.now() > begun + MAX_WAIT) {
-        throw new LogNotReady();
-      }
+      if (performance.now() > begun + MAX_WAIT) throw new LogNotReady();
       await delay(interval, undefined, { signal: this.#closed }).catch(() => this.#closed.throwIfAborted());
       interval = Math.min(2 * interval, MAX_LOOK_INTERVAL);
     }

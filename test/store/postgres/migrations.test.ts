@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/core/logger.ts';
+import { kyselyStore } from '../../../src/store/kyselyStore.ts';
 import { allMigrations, migrate } from '../../../src/store/migrations.ts';
 import { openStore } from '../../../src/store/open.ts';
 import { openPostgres } from '../../../src/store/postgres/postgres.ts';
-import { enrol } from '../samples.ts';
+import { enrol, sampleConductor } from '../samples.ts';
 import { type PostgresServer, startPostgres } from './embeddedPostgres.ts';
 
 const ALL = [
@@ -72,6 +73,7 @@ test('one of six processes that start together on an empty database creates the 
   const done = await migrateAtOnce(database, Array(6).fill('present'));
   expect(done.filter((ran) => JSON.stringify(ran) === '[]')).toHaveLength(5);
   expect(done).toContainEqual(ALL);
+  expect(await server.query('select id from node_log_readers', database)).toEqual([]);
   const store = await openStore(server.url(database), { log: silentLogger });
   await enrol(store, { name: 'node-1' });
   await store.close();
@@ -104,6 +106,8 @@ test('a migration that waits for a backup holds those who use the tables up for 
   const earlier = await openPostgres(server.url(database), log);
   const { '0014_reservation_log_for_watchers': _, ...before } = allMigrations(earlier);
   await migrate(earlier, silentLogger, before);
+  // A process of the earlier version is running.
+  await kyselyStore(earlier).addConductor(sampleConductor());
   const backup = new pg.Client(server.url(database));
   const user = new pg.Client(server.url(database));
   await Promise.all([backup.connect(), user.connect()]);
@@ -119,6 +123,10 @@ test('a migration that waits for a backup holds those who use the tables up for 
   expect(warnings).toEqual([expect.stringContaining('another transaction uses them, such as a backup')]);
   await backup.query('commit');
   await migrated;
+  const { rows } = await user.query(
+    'select id, read_time > extract(epoch from now()) * 1000 as later from node_log_readers',
+  );
+  expect(rows).toEqual([{ id: '', later: true }]);
   await Promise.all([backup.end(), user.end(), earlier.close()]);
   const store = await openStore(server.url(database), { log: silentLogger });
   await enrol(store, { name: 'node-1' });

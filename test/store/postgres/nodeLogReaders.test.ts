@@ -33,7 +33,10 @@ afterEach(async () => {
   for (const store of stores) await store.close();
 });
 
-const open = () => openStore(url, { log: silentLogger });
+/** How many steps have reported that the database fails. */
+let unavailable = 0;
+
+const open = () => openStore(url, { log: silentLogger, onUnavailable: () => unavailable++ });
 
 const LONG_AGO = new Date(0);
 
@@ -185,15 +188,50 @@ test('readers are not removed while another process begins to read, which may co
   expect((await client.query('select from node_log_readers')).rowCount).toBe(0);
 });
 
+test('a reader is kept for the minute in which its time may not be written yet', async () => {
+  const [store] = stores as [Store, Store];
+  await store.changeBounds('node');
+  const readTime = Date.now() - 3_600_000;
+  await client.query('update node_log_readers set read_time = $1', [readTime]);
+  const readersAfter = async (notBefore: number) => {
+    await store.removeChanges('node', new Date(notBefore), 1_000_000, 100);
+    return (await client.query('select from node_log_readers')).rowCount;
+  };
+  expect(await readersAfter(readTime + 50_000)).toBe(1);
+  expect(await readersAfter(readTime + 70_000)).toBe(0);
+  await store.changeBounds('node');
+  // It has read just now.
+  expect(await readersAfter(Date.now() + 3_600_000)).toBe(1);
+});
+
+test('a store that is closed while it waits for a transaction ends the wait', async () => {
+  const [store, other] = stores as [Store, Store];
+  const { uuid } = await enrol(store);
+  await client.query('begin');
+  await client.query('update reservations set wanted = 1 where node_uuid = $1', [uuid]);
+  const reading = other.changeBounds('node').catch((thrown: Error) => thrown.message);
+  expect(await isPending(reading)).toBe(true);
+  const closing = performance.now();
+  await other.close();
+  stores = [store];
+  expect(await reading).toBe('The store is closed');
+  // Not after the 15 seconds that it would have waited.
+  expect(performance.now() - closing).toBeLessThan(10_000);
+  await client.query('rollback');
+});
+
 test('a process that could not wait for the transactions before it waits for them when it asks again', async () => {
   const [store] = stores as [Store, Store];
   const { uuid } = await enrol(store);
   await client.query('begin');
   await client.query('update reservations set wanted = 1 where node_uuid = $1', [uuid]);
+  unavailable = 0;
   const reading = store.changeBounds('node');
   expect(await isPending(reading)).toBe(true);
   const error = await reading.catch((thrown: Error) => thrown);
   expect(error).toMatchObject({ kind: 'store_unavailable', message: expect.stringContaining('does not end') });
+  // The database has not failed.
+  expect(unavailable).toBe(0);
   const again = store.changeBounds('node');
   expect(await isPending(again)).toBe(true);
   await client.query('commit');
