@@ -103,11 +103,13 @@ export function maskOwnSecrets(text: string): string {
 
 /** Masks the secrets in `text` that can be recognised by their form. It misses a secret without a name. */
 export function maskText(text: string): string {
-  const unkeyed = maskOwnSecrets(text);
-  return maskQuery(maskUserInfo(unkeyed, MASK).replace(CREDENTIALS, `$1 ${MASK}`)).replace(
-    ASSIGNED,
-    (whole, quote: string, name: string, sign: string) =>
-      isSecretName(name) ? `${quote}${name}${quote}${sign}${MASK}` : whole,
+  let masked = maskUserInfo(maskOwnSecrets(text), MASK);
+  // Most texts are names and ids, for which the expressions would search in vain.
+  if (masked.includes(' ')) masked = masked.replace(CREDENTIALS, `$1 ${MASK}`);
+  masked = maskQuery(masked);
+  if (!masked.includes(':') && !masked.includes('=')) return masked;
+  return masked.replace(ASSIGNED, (whole, quote: string, name: string, sign: string) =>
+    isSecretName(name) ? `${quote}${name}${quote}${sign}${MASK}` : whole,
   );
 }
 

@@ -302,10 +302,7 @@ export interface Store extends ChangeStore, EventStore, EventSourceStore, Handov
   acquire(nodeUuid: string, reservation: NewReservation, conductor: string): Promise<Acquired>;
   /** Requests a `node_freed` for the end of the reservation with this fence. Returns false when it has already ended. */
   want(nodeUuid: string, fence: number): Promise<boolean>;
-  /**
-   * Ends the `call` with this fence; the node is free then, or held by what the call ran within. Returns false when it has
-   * already ended.
-   */
+  /** Ends the `call` with this fence, not the hold that it ran within. Returns false when it has already ended. */
   release(nodeUuid: string, fence: number): Promise<boolean>;
   /**
    * Ends any `call` of the conductor on the node with this key, null for none; for a conductor that does not know whether it
@@ -330,11 +327,13 @@ export interface Store extends ChangeStore, EventStore, EventSourceStore, Handov
   endOverdueHolds(): Promise<{ nodeUuid: string; reservation: Reservation }[]>;
 
   /**
-   * Stores an accepted job (revision 1) durably, names it in the reservation of `hold.fence`, clears the node's `last_error`,
+   * Stores an accepted job (revision 1), names it in the reservation of `hold.fence`, clears the node's `last_error`,
    * and stores `outcome` with the idempotent call. Returns false, and stores nothing, when the hold is lost: the lease has
-   * run out, the reservation has ended, or another conductor has the idempotent call.
+   * run out, the reservation has ended, or another conductor has the idempotent call. Durable when `onDisk` resolves.
    */
   acceptJob(job: Job, hold: JobHold, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<boolean>;
+  /** Resolves when all that was stored survives a crash of the machine. Until then it survives one of the process. */
+  onDisk(): Promise<void>;
   /** Stores another revision of a running job. Returns its number; null when the job has ended or the hold is lost. */
   recordProgress(id: string, hold: JobHold, progress: Progress): Promise<number | null>;
   /**

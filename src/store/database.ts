@@ -6,6 +6,9 @@ import type { Tables } from './schema.ts';
 /** Runs a query at once and returns its rows. */
 export type RunAtOnce = <O>(query: CompiledQuery<O>) => O[];
 
+/** Runs `work` in a transaction, without a wait between its statements. */
+export type TransactAtOnce = <T>(work: (run: RunAtOnce) => T) => Promise<T>;
+
 /**
  * A database that the store's queries run on; what differs between databases is behind this interface.
  *
@@ -30,7 +33,14 @@ export interface Database {
    */
   durably<T>(work: (transaction: Kysely<Tables>) => Promise<T>): Promise<T>;
   /** As `durably`, for work that needs no wait between its statements, which costs less. Null on PostgreSQL. */
-  readonly durablyAtOnce: (<T>(work: (run: RunAtOnce) => T) => Promise<T>) | null;
+  readonly durablyAtOnce: TransactAtOnce | null;
+  /**
+   * As `durablyAtOnce`, but resolves when the transaction is committed: it survives the process, and after `onDisk` a crash of the
+   * machine. Null on PostgreSQL.
+   */
+  readonly committedAtOnce: TransactAtOnce | null;
+  /** Resolves when every transaction that is committed survives a crash of the machine. */
+  onDisk(): Promise<void>;
   /**
    * Runs `work`, which reads and changes the tables' definitions, while no other process that shares the database does so.
    * No timeout applies.

@@ -13,11 +13,13 @@ import { jobTransaction } from './sqlite/jobTransaction.ts';
 /** Maximum number of ids in one query; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
-/** The part of the store that keeps jobs. Their beginning and end are durable, progress is not. */
+/** The part of the store that keeps jobs. Their beginning and end are durable (the beginning when
+ * `onDisk` says so), progress is not. */
 export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog) {
   const db = database.kysely;
-  const { durablyAtOnce } = database;
-  const writes = durablyAtOnce === null ? jobStatement(database) : jobTransaction(db, durablyAtOnce, log);
+  const { committedAtOnce: committed, durablyAtOnce: durably } = database;
+  const writes =
+    committed === null || durably === null ? jobStatement(database) : jobTransaction(db, { committed, durably }, log);
   const jobById = prepareQuery((job: { id: string }) => selectJobs(db).where('jobs.id', '=', job.id));
 
   // One statement, so that progress needs no transaction, which would be durable.
@@ -64,6 +66,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
 
   return {
     acceptJob: writes.acceptJob,
+    onDisk: () => database.onDisk(),
 
     async recordProgress(id, { owner, fence }, progress) {
       const [stored] = await database.run(insertProgress({ ...progress, id, owner, fence: fence ?? 0 }));

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Node } from '../core/node.ts';
 import type { NodePart } from '../core/watch/changeStore.ts';
 import type { LocalNodeChanges } from '../core/watch/localNodeChanges.ts';
-import type { Database, RunAtOnce } from './database.ts';
+import type { Database, RunAtOnce, TransactAtOnce } from './database.ts';
 import { prepareQuery } from './preparedQuery.ts';
 import { toPartColumn } from './rows.ts';
 import type { Tables } from './schema.ts';
@@ -58,13 +58,13 @@ export class NodeLog {
     return result;
   }
 
-  /** As `transaction`, for work of `Database.durablyAtOnce`, which can set the `last_error` of nodes. */
+  /** As `transaction`, for work that is run at once, which can set the `last_error` of nodes. */
   async transactionAtOnce<T>(
-    durablyAtOnce: NonNullable<Database['durablyAtOnce']>,
+    transact: TransactAtOnce,
     work: (run: RunAtOnce, setLastError: (uuid: string, lastError: string | null) => void) => T,
   ): Promise<T> {
     const noted: Parameters<NoteChange>[] = [];
-    const result = await durablyAtOnce((run) =>
+    const result = await transact((run) =>
       work(run, (uuid, lastError) => {
         const [before] = run(this.#readLastError({ uuid }));
         if (before === undefined || before.last_error === lastError) return;

@@ -2,7 +2,8 @@ import { cutText, LOGGED_BYTES } from '../bounds.ts';
 import { PassthruError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { Logger } from '../logger.ts';
-import { redactor } from '../redaction.ts';
+import type { Node } from '../node.ts';
+import { redactor, SHORT_SECRET } from '../redaction.ts';
 import { mapTexts, maskMember, maskText, secretValues, type TextMapping } from '../secrets.ts';
 
 /** How deep errors and log fields are copied; deeper parts are dropped. */
@@ -133,4 +134,9 @@ function redactError(error: Error, redact: Redact, copy: (member: unknown) => un
     });
   }
   return clean;
+}
+
+/** Returns an error of arguments without secrets. Ironic quotes arguments to their sender (recorded: "create_subscription bad headers"). */
+export function withoutSecrets(args: JsonObject, node: Node | null, error: unknown): unknown {
+  return new CallSecrets([node?.driverInfo ?? {}, args], SHORT_SECRET).mask(error);
 }

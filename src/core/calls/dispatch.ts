@@ -2,7 +2,14 @@
 
 import { type Caller, checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
-import { invalidArgument, isStoreUnavailable, PassthruError, toPassthruError, withTranscript } from '../errors.ts';
+import {
+  invalidArgument,
+  isStoreUnavailable,
+  outcomeUnknown,
+  PassthruError,
+  toPassthruError,
+  withTranscript,
+} from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJob } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
@@ -18,14 +25,13 @@ import { Attachment, chooseHttpMethod } from '../method.ts';
 import type { Node } from '../node.ts';
 import type { NodeManager } from '../nodeManager.ts';
 import { type CallReport, type Observer, reportCall } from '../observer.ts';
-import { SHORT_SECRET } from '../redaction.ts';
 import { findMethod, type MethodTable, type Registry, unknownMethod } from '../registry.ts';
 import type { JobHold, Store, StoredNode } from '../store.ts';
 import type { DriverTask, NodeEventSource, NodeTask } from '../task.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilAborted } from '../waiting.ts';
 import { requiredRole } from './callRules.ts';
-import { CallSecrets } from './callSecrets.ts';
+import { withoutSecrets } from './callSecrets.ts';
 import type { CheckedCall } from './checkedCall.ts';
 import { ifCutShort } from './cutShort.ts';
 import { type Claim, type Idempotency, recordJob } from './idempotency.ts';
@@ -246,6 +252,9 @@ export class Dispatch {
         handedOver = true;
         lock?.nameJob(job.id);
         this.#start(checked, job, run, tenure, leaveWorker);
+        await store.onDisk().catch((error: unknown) => {
+          throw outcomeUnknown(`Job ${job.id} has started but may not be kept: ${toPassthruError(error).message}`);
+        });
         return { kind: 'job', job: wholeJob(job) };
       }
       if (claim !== null) {
@@ -317,7 +326,7 @@ export class Dispatch {
       validating = node === null ? null : this.#parts.registry.validate(node);
       if (validating === null) return method.parse(call.arguments);
     } catch (error) {
-      throw withoutSecrets(checked, node, error);
+      throw withoutSecrets(call.arguments, node, error);
     } finally {
       report.validation = { from, to: performance.now() };
     }
@@ -334,7 +343,7 @@ export class Dispatch {
       await validating;
       return checked.method.parse(checked.call.arguments);
     } catch (error) {
-      throw withoutSecrets(checked, node, error);
+      throw withoutSecrets(checked.call.arguments, node, error);
     } finally {
       checked.report.validation = { from, to: performance.now() };
     }
@@ -345,16 +354,20 @@ export class Dispatch {
     const { call, driver, method } = checked;
     const about = { driver, method: method.name, role: requiredRole(method), requestedBy: call.caller.name };
     const job = newJob(node, about);
-    const accepted = await this.#parts.store
-      .acceptJob(job, hold, claim?.call ?? null, recordJob(job))
-      .catch((error: unknown) => {
-        // It may be stored if only the response was lost; it does not run.
-        if (isStoreUnavailable(error)) this.#parts.jobs.abandoned.add(job, hold.owner);
-        throw error;
-      });
+    const { store, jobs, log } = this.#parts;
+    let accepted: boolean;
+    try {
+      accepted = await store.acceptJob(job, hold, claim?.call ?? null, recordJob(job));
+      // After a crash of the machine, a repeat with the same key must find it.
+      if (claim !== null) await store.onDisk();
+    } catch (error) {
+      // It may be stored if only the response was lost; it does not run.
+      if (isStoreUnavailable(error)) jobs.abandoned.add(job, hold.owner);
+      throw error;
+    }
     if (!accepted) throw lostBeforeAcceptance();
     const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
-    this.#parts.log.info(fields, 'job accepted');
+    log.info(fields, 'job accepted');
     return job;
   }
 
@@ -373,14 +386,8 @@ export class Dispatch {
     const { jobs, running, transcripts } = this.#parts;
     const end = jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
     const { recorder } = checked;
-    const kept = recorder === null ? end : transcripts.keepJob(recorder, checked, job.id, end);
-    running.add(kept, controller);
+    running.add(recorder === null ? end : transcripts.keepJob(recorder, checked, job.id, end), controller);
   }
-}
-
-/** Returns an error of arguments without secrets. Ironic quotes arguments to their sender (recorded: "create_subscription bad headers"). */
-function withoutSecrets({ call }: CheckedCall, node: Node | null, error: unknown): unknown {
-  return new CallSecrets([node?.driverInfo ?? {}, call.arguments], SHORT_SECRET).mask(error);
 }
 
 /** The error of a call whose cached node is stale. */

@@ -60,6 +60,9 @@ export async function openPostgres(url: string, log: Logger): Promise<Database> 
       run: (query) => connections.query(query.sql, query.parameters),
       durably: (work) => kysely.transaction().execute(work),
       durablyAtOnce: null,
+      committedAtOnce: null,
+      // Each commit is.
+      onDisk: () => Promise.resolve(),
       alone: (work) => alone(address, log, work).catch((error) => fail(error, shownUrl)),
       schema,
       now: sql<number>`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)`,

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../schema.ts';
 import { beginDurable, commitDurable, rollBack } from './driver.ts';
+import type { LogSync } from './logSync.ts';
 
 /** Maximum number of transactions in one commit: nothing else runs until all are done. */
 const MAX_MEMBERS = 64;
@@ -15,31 +16,54 @@ interface Member {
 }
 
 /**
- * Commits the durable transactions that are requested in one turn of the event loop together, since each commit waits for the
- * disk, which takes longer than everything else in it. Each is a savepoint of its own: one that fails is undone alone. Nobody
- * is told of one before all are on the disk, and nobody else reads in between.
+ * Commits the transactions that are requested in one turn of the event loop together, and brings what was committed to the disk
+ * on a thread, which takes longer than everything else: the commits of the meantime share the next way there. Each
+ * transaction is a savepoint of its own: one that fails is undone alone, and nobody reads one before its commit.
  */
 export class GroupCommit {
   readonly #sqlite: DatabaseSync;
   readonly #kysely: Kysely<Tables>;
+  readonly #sync: LogSync | null;
   readonly #waiting: Member[] = [];
   #scheduled = false;
+  /** Resolves after the next sync, of what was committed since the last one began; null when nothing was. */
+  #next: PromiseWithResolvers<void> | null = null;
+  /** The sync that is under way. */
+  #syncing: Promise<void> | null = null;
+  /** The failure of a sync: what was committed may never reach the disk, although a later sync succeeds. */
+  #failure: unknown = null;
 
-  constructor(sqlite: DatabaseSync, kysely: Kysely<Tables>) {
+  /** @param sync null for a database without a write-ahead log, whose commits themselves wait for the disk */
+  constructor(sqlite: DatabaseSync, kysely: Kysely<Tables>, sync: LogSync | null) {
     this.#sqlite = sqlite;
     this.#kysely = kysely;
+    this.#sync = sync;
   }
 
   /** Runs `work` in a transaction. Resolves when it is on the disk. */
-  run<T>(work: (db: Kysely<Tables>) => T | Promise<T>): Promise<T> {
+  async run<T>(work: (db: Kysely<Tables>) => T | Promise<T>): Promise<T> {
+    const value = await this.commit(work);
+    await this.onDisk();
+    return value;
+  }
+
+  /** Runs `work` in a transaction. Resolves when it is committed, so that it outlives the process, but perhaps not the machine. */
+  commit<T>(work: (db: Kysely<Tables>) => T | Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push({ work, resolve: resolve as Member['resolve'], reject });
     this.#schedule();
     return promise;
   }
 
+  /** Resolves when everything that is committed is on the disk. */
+  async onDisk(): Promise<void> {
+    await (this.#next?.promise ?? this.#syncing);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return;
+    // Those that come during a sync wait for its end, so that they share one commit and the next sync.
+    if (this.#scheduled || this.#waiting.length === 0 || this.#syncing !== null) return;
     this.#scheduled = true;
     setImmediate(() => void this.#commit());
   }
@@ -49,6 +73,7 @@ export class GroupCommit {
     try {
       // Told when the connection is free again: most ask for the next step at once.
       const tellAll = await this.#kysely.connection().execute((db) => this.#write(db, members));
+      if (this.#sync !== null) this.#scheduleSync(this.#sync);
       for (const tell of tellAll) tell();
     } catch (error) {
       for (const { reject } of members) reject(error);
@@ -57,22 +82,57 @@ export class GroupCommit {
     this.#schedule();
   }
 
+  #scheduleSync(sync: LogSync): void {
+    if (this.#next !== null) return;
+    this.#next = Promise.withResolvers();
+    if (this.#syncing !== null) return;
+    // Two turns later, so that what follows from the commits at once, such as the end of a job that does nothing, comes with them.
+    setImmediate(() => setImmediate(() => void this.#syncAll(sync)));
+  }
+
+  async #syncAll(sync: LogSync): Promise<void> {
+    for (;;) {
+      const next = this.#next;
+      if (next === null) break;
+      this.#next = null;
+      this.#syncing = next.promise;
+      try {
+        await sync.sync();
+      } catch (error) {
+        this.#failure = error;
+      }
+      next.resolve();
+    }
+    this.#syncing = null;
+    this.#schedule();
+  }
+
   /** Returns what tells each member its outcome. Throws when nothing was committed. */
   async #write(db: Kysely<Tables>, members: Member[]): Promise<(() => void)[]> {
     const tellAll: (() => void)[] = [];
-    beginDurable(this.#sqlite);
+    if (this.#failure !== null) this.#moveLog();
+    if (this.#sync === null) beginDurable(this.#sqlite);
+    else this.#sqlite.exec('begin immediate');
     try {
       for (const member of members) {
         if (members.length > 1) this.#sqlite.exec('savepoint member');
         tellAll.push(await this.#runMember(db, member, members.length === 1));
         if (members.length > 1) this.#sqlite.exec('release member');
       }
-      commitDurable(this.#sqlite);
+      if (this.#sync === null) commitDurable(this.#sqlite);
+      else this.#sqlite.exec('commit');
     } catch (error) {
       rollBack(this.#sqlite);
       throw error;
     }
     return tellAll;
+  }
+
+  /** Moves the log into the database's file, which SQLite syncs, and begins a new one, after a failed sync. */
+  #moveLog(): void {
+    const moved = this.#sqlite.prepare('pragma wal_checkpoint(truncate)').get();
+    if (moved?.busy !== 0) throw this.#failure;
+    this.#failure = null;
   }
 
   async #runMember(db: Kysely<Tables>, { work, resolve, reject }: Member, alone: boolean): Promise<() => void> {

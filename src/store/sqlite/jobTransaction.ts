@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Job } from '../../core/job.ts';
-import type { Database } from '../database.ts';
+import type { TransactAtOnce } from '../database.ts';
 import { type Held, isHeld, type JobWrites, NEXT_REVISION } from '../jobWrites.ts';
 import type { NodeLog } from '../nodeLog.ts';
 import { prepareQuery } from '../preparedQuery.ts';
@@ -13,7 +13,7 @@ import type { JobRevisionsTable, JobsTable, Tables } from '../schema.ts';
  */
 export function jobTransaction(
   db: Kysely<Tables>,
-  durably: NonNullable<Database['durablyAtOnce']>,
+  { committed, durably }: { committed: TransactAtOnce; durably: TransactAtOnce },
   log: NodeLog,
 ): JobWrites {
   const insertJob = prepareQuery((job: Omit<Job, 'createTime'> & { createTime: number; owner: string }) =>
@@ -73,7 +73,7 @@ export function jobTransaction(
   return {
     async acceptJob(job, { owner, fence }, idempotent, outcome) {
       try {
-        await log.transactionAtOnce(durably, (run, setLastError) => {
+        await log.transactionAtOnce(committed, (run, setLastError) => {
           const { id, nodeUuid } = job;
           run(insertJob({ ...job, createTime: job.createTime.getTime(), owner }));
           run(insertRevision(toRevision(job)));

@@ -13,6 +13,7 @@ import { NodeSqliteDialect } from './driver.ts';
 import { isBusy, isUniqueViolation, sqliteError } from './errors.ts';
 import { FileGuard } from './fileGuard.ts';
 import { GroupCommit } from './groupCommit.ts';
+import { LogSync } from './logSync.ts';
 
 /** Milliseconds to wait for another program's write while the store is opened. The wait stops the event loop. */
 const BUSY_TIMEOUT = 1000;
@@ -48,7 +49,9 @@ export function openSqlite(path: string, log: Logger): Database {
       const opened = statSync(file);
       const guard = new FileGuard(file, opened, log);
       const checkpoints = Checkpoints.areSafe() ? new Checkpoints(sqlite, file, opened, log) : null;
-      const database = onConnection(sqlite, release, checkpoints);
+      // Where a log with shared memory is not possible, as on some network file systems, SQLite keeps another journal.
+      const sync = sqlite.prepare('pragma journal_mode').get()?.journal_mode === 'wal' ? new LogSync(file) : null;
+      const database = onConnection(sqlite, release, checkpoints, sync);
       return {
         ...database,
         checkFile: () => guard.check(),
@@ -137,17 +140,19 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
 /**
  * Returns the database on an open connection; closing it calls `closed` last.
  * @param checkpoints null when the connection moves its log itself, or has none
+ * @param sync null when each durable commit itself waits for the disk
  */
 export function onConnection(
   sqlite: DatabaseSync,
   closed: () => void,
   checkpoints: Checkpoints | null = null,
+  sync: LogSync | null = null,
 ): Database {
   const dialect = new NodeSqliteDialect(sqlite, () => checkpoints?.used());
   // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
   sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
-  const group = new GroupCommit(sqlite, kysely);
+  const group = new GroupCommit(sqlite, kysely, sync);
   return {
     kysely,
     dialect: 'sqlite',
@@ -155,6 +160,8 @@ export function onConnection(
     run: async (query) => dialect.runNow(query) ?? (await kysely.executeQuery(query)).rows,
     durably: (work) => group.run(work),
     durablyAtOnce: (work) => group.run(() => work((query) => dialect.run(query))),
+    committedAtOnce: (work) => group.commit(() => work((query) => dialect.run(query))),
+    onDisk: () => group.onDisk(),
     alone: (work) => work(kysely),
     schema: null,
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
@@ -190,7 +197,9 @@ export function onConnection(
       // The connection is free when everything before has ended. It is the last one, which empties the log and removes it.
       await kysely.connection().execute(async () => {
         await checkpoints?.close();
+        await group.onDisk().catch(() => {});
         sqlite.close();
+        await sync?.close();
       });
       closed();
     },
