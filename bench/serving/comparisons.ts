@@ -29,6 +29,7 @@ const BARE_HTTP2 = 'bare node:http2';
 const GRPC_JS = 'no-op grpc-js';
 const CONNECT_NODE = 'no-op connect-node';
 const STATEMENTS = 'two statements';
+const BARE_JOBS = 'bare node:http with a job in SQLite';
 const IRONIC = 'Ironic';
 
 const NODES = 64;
@@ -116,6 +117,7 @@ export function comparisons(parties: Parties, ironic: Ironic | null, large: numb
           { name: 'asynchronous, SQLite', server, work: jobs },
           { name: 'synchronous, SQLite', server, work: restCalls },
           { name: 'asynchronous, PostgreSQL', server: await parties.postgres(), work: jobs },
+          { name: BARE_JOBS, server: await parties.bareJobs(server, jobs), work: jobs },
         ];
       },
       ratios: [
@@ -124,6 +126,12 @@ export function comparisons(parties: Parties, ironic: Ironic | null, large: numb
           ours: 'asynchronous, SQLite',
           theirs: 'synchronous, SQLite',
           wanted: 0.5,
+        },
+        {
+          what: 'asynchronous call, SQLite / bare node:http with a job in SQLite',
+          ours: 'asynchronous, SQLite',
+          theirs: BARE_JOBS,
+          wanted: null,
         },
       ],
     },

@@ -51,6 +51,11 @@ export class Parties {
     return this.#pass('bareStatements.ts', await sample(like.url, work), { DATABASE_URL: await this.#database() });
   }
 
+  /** A job in SQLite for each request, with the response of `like` to `work`. */
+  async bareJobs(like: Server, work: Work): Promise<Server> {
+    return this.#pass('bareJobs.ts', await sample(like.url, work), { DATABASE: join(this.#folder, 'bare-jobs.db') });
+  }
+
   /** node:http or node:http2 with the response of `like` to `work`. */
   async bare(like: Server, work: Work): Promise<Server> {
     return this.#pass(work.tool === 'wrk' ? 'bareHttp.ts' : 'bareHttp2.ts', await sample(like.url, work), {});

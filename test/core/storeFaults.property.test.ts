@@ -32,6 +32,7 @@ const STEPS: [
   ['getNodeByName', false],
   ['acquire', true],
   ['acceptJob', true],
+  ['onDisk', false],
   ['beginIdempotent', true],
   ['acceptIdempotent', true],
   ['recordProgress', true],
