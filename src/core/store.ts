@@ -332,7 +332,7 @@ export interface Store extends ChangeStore, EventStore, EventSourceStore, Handov
    * run out, the reservation has ended, or another conductor has the idempotent call. Durable when `onDisk` resolves.
    */
   acceptJob(job: Job, hold: JobHold, idempotent: IdempotentCall | null, outcome: JsonObject): Promise<boolean>;
-  /** Resolves when all that was stored survives a crash of the machine. Until then it survives one of the process. */
+  /** Resolves when the jobs that were accepted survive a crash of the machine; before, they survive one of the process. */
   onDisk(): Promise<void>;
   /** Stores another revision of a running job. Returns its number; null when the job has ended or the hold is lost. */
   recordProgress(id: string, hold: JobHold, progress: Progress): Promise<number | null>;

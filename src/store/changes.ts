@@ -84,7 +84,12 @@ export function changeStore(database: Database, local: LocalNodeChanges | null, 
   );
 
   return {
-    changeBounds: async (kind) => (kind === 'node' && local !== null ? local.bounds() : log.bounds(kind)),
+    async changeBounds(kind) {
+      if (kind === 'node' && local !== null) return local.bounds();
+      const bounds = await log.bounds(kind);
+      await database.onDisk();
+      return bounds;
+    },
 
     changeFloor: async (kind) => (kind === 'node' && local !== null ? local.bounds().floor : log.floor(kind)),
 
@@ -93,6 +98,8 @@ export function changeStore(database: Database, local: LocalNodeChanges | null, 
       const page = found.slice(0, countFitting(found.map(({ size }) => Number(size))));
       if (page.length === 0) return [];
       const rows = await database.run(jobsBetween({ after, last: page.at(-1)!.position }));
+      // A cursor must not lead past what a crash of the machine has left.
+      await database.onDisk();
       const jobs = new Map(rows.map((row) => [row.position, toJob(row)]));
       return page.map(({ position, size }) => ({ position, bytes: Number(size), job: jobs.get(position) ?? null }));
     },

@@ -39,7 +39,7 @@ export interface Database {
    * machine. Null on PostgreSQL.
    */
   readonly committedAtOnce: TransactAtOnce | null;
-  /** Resolves when every transaction that is committed survives a crash of the machine. */
+  /** Resolves when every transaction of `durably` and the two above that is committed survives a crash of the machine. */
   onDisk(): Promise<void>;
   /**
    * Runs `work`, which reads and changes the tables' definitions, while no other process that shares the database does so.
@@ -78,7 +78,7 @@ export interface Database {
   isBusy?(error: unknown): boolean;
   /** From now on reports a database that another program holds at once, instead of waiting in the event loop. */
   stopWaiting?(): void;
-  /** Throws kind `store_unavailable` when the database's file is no longer in its place. */
+  /** Throws kind `store_unavailable` when the database's file is no longer in its place, or its disk has failed. */
   checkFile?(): void;
   /** Calls `listener` for changes announced by other processes. */
   onChange(listener: (change: Change) => void): void;

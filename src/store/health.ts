@@ -81,6 +81,8 @@ export class StoreHealth {
     const patiently = (step: () => Promise<unknown>) => withBusyRetry(step, isBusy, this.#closed);
     await patiently(() => kysely.insertInto('transcripts').values(row).execute());
     await patiently(() => kysely.deleteFrom('transcripts').where('id', '=', id).execute());
+    // A disk that takes forever is no healthier than one that fails.
+    await this.#database.onDisk();
   }
 
   async #readSecrets(): Promise<void> {

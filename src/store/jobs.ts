@@ -13,8 +13,7 @@ import { jobTransaction } from './sqlite/jobTransaction.ts';
 /** Maximum number of ids in one query; databases limit the number of parameters. */
 const IDS_PER_QUERY = 1000;
 
-/** The part of the store that keeps jobs. Their beginning and end are durable (the beginning when
- * `onDisk` says so), progress is not. */
+/** The part of the store that keeps jobs. Their end is durable, their beginning when `onDisk` resolves, progress is not. */
 export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog) {
   const db = database.kysely;
   const { committedAtOnce: committed, durablyAtOnce: durably } = database;

@@ -2,14 +2,7 @@
 
 import { type Caller, checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
-import {
-  invalidArgument,
-  isStoreUnavailable,
-  outcomeUnknown,
-  PassthruError,
-  toPassthruError,
-  withTranscript,
-} from '../errors.ts';
+import { invalidArgument, isStoreUnavailable, PassthruError, toPassthruError, withTranscript } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJob } from '../job.ts';
 import type { JobRunner } from '../jobs/jobRunner.ts';
@@ -252,9 +245,7 @@ export class Dispatch {
         handedOver = true;
         lock?.nameJob(job.id);
         this.#start(checked, job, run, tenure, leaveWorker);
-        await store.onDisk().catch((error: unknown) => {
-          throw outcomeUnknown(`Job ${job.id} has started but may not be kept: ${toPassthruError(error).message}`);
-        });
+        if (claim === null) await this.#parts.jobs.onDisk(job);
         return { kind: 'job', job: wholeJob(job) };
       }
       if (claim !== null) {
@@ -355,14 +346,14 @@ export class Dispatch {
     const about = { driver, method: method.name, role: requiredRole(method), requestedBy: call.caller.name };
     const job = newJob(node, about);
     const { store, jobs, log } = this.#parts;
-    let accepted: boolean;
+    let accepted = false;
     try {
       accepted = await store.acceptJob(job, hold, claim?.call ?? null, recordJob(job));
       // After a crash of the machine, a repeat with the same key must find it.
-      if (claim !== null) await store.onDisk();
+      if (accepted && claim !== null) await store.onDisk();
     } catch (error) {
       // It may be stored if only the response was lost; it does not run.
-      if (isStoreUnavailable(error)) jobs.abandoned.add(job, hold.owner);
+      if (accepted || isStoreUnavailable(error)) jobs.abandoned.add(job, hold.owner);
       throw error;
     }
     if (!accepted) throw lostBeforeAcceptance();

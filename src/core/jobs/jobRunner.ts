@@ -2,7 +2,7 @@
 
 import { type Caller, checkOwner, type Role } from '../caller.ts';
 import type { Jobs, JobsQuery, JobsWatch } from '../core.ts';
-import { isStoreUnavailable, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
+import { isStoreUnavailable, outcomeUnknown, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
 import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
 import { type Json, storableText } from '../json.ts';
 import type { LazyAbort } from '../lazyAbort.ts';
@@ -166,6 +166,18 @@ export class JobRunner implements Jobs {
     const { id, nodeUuid, method, state } = running.job;
     this.#log.info({ job: id, node: nodeUuid, method, state }, 'job ended');
     return running.job;
+  }
+
+  /**
+   * Resolves when an accepted job that runs survives a crash of the machine.
+   * @throws kind `outcome_unknown` when the disk fails
+   */
+  async onDisk(job: Job): Promise<void> {
+    try {
+      await this.#store.onDisk();
+    } catch (error) {
+      throw outcomeUnknown(`Job ${job.id} has started but may not be kept: ${toPassthruError(error).message}`);
+    }
   }
 
   async get(id: string, caller: Caller): Promise<ShownJob> {

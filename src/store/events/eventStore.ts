@@ -166,6 +166,8 @@ export function eventStore(database: Database) {
       if (page.length === 0) return [];
       const log = await readLog();
       const rows = await database.run(between({ after, last: page.at(-1)!.position }));
+      // A cursor must not lead past what a crash of the machine has left.
+      await database.onDisk();
       return rows.map((row) => toEvent(row, log));
     },
   } satisfies Partial<Store>;

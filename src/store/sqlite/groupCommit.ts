@@ -30,8 +30,6 @@ export class GroupCommit {
   #next: PromiseWithResolvers<void> | null = null;
   /** The sync that is under way. */
   #syncing: Promise<void> | null = null;
-  /** The failure of a sync: what was committed may never reach the disk, although a later sync succeeds. */
-  #failure: unknown = null;
 
   /** @param sync null for a database without a write-ahead log, whose commits themselves wait for the disk */
   constructor(sqlite: DatabaseSync, kysely: Kysely<Tables>, sync: LogSync | null) {
@@ -55,10 +53,10 @@ export class GroupCommit {
     return promise;
   }
 
-  /** Resolves when everything that is committed is on the disk. */
+  /** Resolves when every transaction of this class that is committed is on the disk. */
   async onDisk(): Promise<void> {
     await (this.#next?.promise ?? this.#syncing);
-    if (this.#failure !== null) throw this.#failure;
+    this.#sync?.check();
   }
 
   #schedule(): void {
@@ -96,11 +94,7 @@ export class GroupCommit {
       if (next === null) break;
       this.#next = null;
       this.#syncing = next.promise;
-      try {
-        await sync.sync();
-      } catch (error) {
-        this.#failure = error;
-      }
+      await sync.sync();
       next.resolve();
     }
     this.#syncing = null;
@@ -110,7 +104,7 @@ export class GroupCommit {
   /** Returns what tells each member its outcome. Throws when nothing was committed. */
   async #write(db: Kysely<Tables>, members: Member[]): Promise<(() => void)[]> {
     const tellAll: (() => void)[] = [];
-    if (this.#failure !== null) this.#moveLog();
+    this.#sync?.check();
     if (this.#sync === null) beginDurable(this.#sqlite);
     else this.#sqlite.exec('begin immediate');
     try {
@@ -126,13 +120,6 @@ export class GroupCommit {
       throw error;
     }
     return tellAll;
-  }
-
-  /** Moves the log into the database's file, which SQLite syncs, and begins a new one, after a failed sync. */
-  #moveLog(): void {
-    const moved = this.#sqlite.prepare('pragma wal_checkpoint(truncate)').get();
-    if (moved?.busy !== 0) throw this.#failure;
-    this.#failure = null;
   }
 
   async #runMember(db: Kysely<Tables>, { work, resolve, reject }: Member, alone: boolean): Promise<() => void> {

@@ -49,12 +49,14 @@ export function openSqlite(path: string, log: Logger): Database {
       const opened = statSync(file);
       const guard = new FileGuard(file, opened, log);
       const checkpoints = Checkpoints.areSafe() ? new Checkpoints(sqlite, file, opened, log) : null;
-      // Where a log with shared memory is not possible, as on some network file systems, SQLite keeps another journal.
-      const sync = sqlite.prepare('pragma journal_mode').get()?.journal_mode === 'wal' ? new LogSync(file) : null;
+      const sync = hasLog(sqlite) ? new LogSync(file, log, () => void checkpoints?.close()) : null;
       const database = onConnection(sqlite, release, checkpoints, sync);
       return {
         ...database,
-        checkFile: () => guard.check(),
+        checkFile() {
+          guard.check();
+          sync?.check();
+        },
         async close() {
           await guard.stop();
           await database.close();
@@ -138,6 +140,15 @@ export function setUp(sqlite: DatabaseSync): DatabaseSync {
 }
 
 /**
+ * Whether the database has a write-ahead log, which exists then. Where that needs memory that cannot be shared, as on some network
+ * file systems, SQLite keeps another journal.
+ */
+function hasLog(sqlite: DatabaseSync): boolean {
+  sqlite.prepare('select count(*) from sqlite_master').get();
+  return sqlite.prepare('pragma journal_mode').get()?.journal_mode === 'wal';
+}
+
+/**
  * Returns the database on an open connection; closing it calls `closed` last.
  * @param checkpoints null when the connection moves its log itself, or has none
  * @param sync null when each durable commit itself waits for the disk
@@ -162,6 +173,7 @@ export function onConnection(
     durablyAtOnce: (work) => group.run(() => work((query) => dialect.run(query))),
     committedAtOnce: (work) => group.commit(() => work((query) => dialect.run(query))),
     onDisk: () => group.onDisk(),
+    checkFile: () => sync?.check(),
     alone: (work) => work(kysely),
     schema: null,
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,
@@ -199,7 +211,7 @@ export function onConnection(
         await checkpoints?.close();
         await group.onDisk().catch(() => {});
         sqlite.close();
-        await sync?.close();
+        sync?.close();
       });
       closed();
     },

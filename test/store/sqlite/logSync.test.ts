@@ -4,7 +4,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { PassthruError } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import type { Store } from '../../../src/core/store.ts';
 import type { Database } from '../../../src/store/database.ts';
@@ -26,17 +25,17 @@ class SlowDisk extends LogSync {
   syncs = 0;
 
   constructor(path: string) {
-    super(path);
+    super(path, silentLogger);
     this.#path = path;
   }
 
-  override async sync(): Promise<void> {
+  protected override async bring(): Promise<void> {
     this.syncs++;
     const failing = this.failing;
     // Later commits may reach the disk too, but nothing says so.
     if (!failing) this.#keep();
     if (this.held) await this.#release.promise;
-    if (failing) throw new PassthruError('store_unavailable', 'The disk fails');
+    if (failing) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
   }
 
   release(): void {
@@ -180,40 +179,72 @@ test('the event loop goes on while the disk takes its time', async () => {
   await durable.step;
 });
 
-test('a failed sync is told to all who wait, and the next write first moves the log into the file', async () => {
-  await keep(1);
+test('a failed sync is told to all who wait, and from then on the store refuses everything', async () => {
+  await migrate(database, silentLogger);
+  const store = kyselyStore(database);
+  await store.addConductor(sampleConductor());
   disk.failing = true;
-  const outcomes = await Promise.allSettled([keep(2), commit(3), database.onDisk()]);
-  expect(outcomes[0]).toMatchObject({ reason: { kind: 'store_unavailable' } });
+  const refused = {
+    kind: 'store_unavailable',
+    message: expect.stringContaining('to the disk failed (EIO); check the disk'),
+  };
+  const outcomes = await Promise.allSettled([keep(2), accept(store, 1), enrol(store)]);
+  expect(outcomes[0]).toMatchObject({ reason: refused });
+  // It is told by `onDisk`.
   expect(outcomes[1]).toMatchObject({ status: 'fulfilled' });
-  // Nothing was committed when it was asked.
-  expect(outcomes[2]).toMatchObject({ status: 'fulfilled' });
-  await expect(database.onDisk()).rejects.toMatchObject({ kind: 'store_unavailable' });
+  expect(outcomes[2]).toMatchObject({ reason: refused });
+  await expect(database.onDisk()).rejects.toMatchObject(refused);
 
+  // The system forgets what it could not write, and reports success from then on.
   disk.failing = false;
-  await keep(4);
-  await database.onDisk();
-  // Without its log, the file has what was written before the failure.
-  copyFileSync(file.path, `${file.path}.copy`);
-  const copy = new DatabaseSync(`${file.path}.copy`);
-  expect(copy.prepare('select count(*) as count from kept where value < 4').get()).toEqual({ count: 3 });
-  copy.close();
-  expect(disk.values()).toEqual([1, 2, 3, 4]);
+  const { syncs } = disk;
+  for (const step of [
+    () => keep(3),
+    () => database.durably((db) => sql`insert into kept (value) values (4)`.execute(db)),
+    () => store.onDisk(),
+    () => store.ping(),
+    () => store.getNodeByName('x'),
+    () =>
+      store.beginIdempotent(
+        { caller: 'a', key: 'k', fingerprint: 'f', createTime: new Date() },
+        'process-1',
+        new Date(0),
+      ),
+  ]) {
+    await expect(step()).rejects.toMatchObject(refused);
+  }
+  expect(disk.syncs).toBe(syncs);
+  expect(committed()).toEqual([2]);
 });
 
-test('after a failed sync, writes are refused while another program keeps the log', async () => {
-  const reader = new DatabaseSync(file.path);
-  await keep(1);
-  reader.exec('begin; select * from kept');
-  reader.prepare('select * from kept').all();
-  disk.failing = true;
-  await expect(keep(2)).rejects.toMatchObject({ kind: 'store_unavailable' });
-  disk.failing = false;
-  await expect(keep(3)).rejects.toMatchObject({ kind: 'store_unavailable' });
-  expect(committed()).toEqual([1, 2]);
-  reader.close();
-  await keep(3);
-  expect(disk.values()).toEqual([1, 2, 3]);
+test('a store whose disk takes forever is not healthy', async () => {
+  await migrate(database, silentLogger);
+  const store = kyselyStore(database);
+  await store.addConductor(sampleConductor());
+  disk.held = true;
+  const durable = watch(enrol(store));
+  await turns();
+  const ping = watch(store.ping());
+  await turns();
+  expect([durable.ended, ping.ended]).toEqual([false, false]);
+  disk.release();
+  await Promise.all([durable.step, ping.step]);
+});
+
+test('watchers get only what is on the disk, since their cursors outlive a crash of the machine', async () => {
+  await migrate(database, silentLogger);
+  const store = kyselyStore(database);
+  await store.addConductor(sampleConductor());
+  const { last } = await store.changeBounds('job');
+  disk.held = true;
+  await accept(store, 1);
+  const changes = watch(store.jobChanges(last, 10));
+  const bounds = watch(store.changeBounds('job'));
+  await turns();
+  expect([changes.ended, bounds.ended]).toEqual([false, false]);
+  disk.release();
+  expect(await changes.step).toMatchObject([{ job: { id: sampleJob(1).id } }]);
+  expect((await bounds.step).last).toBeGreaterThan(last);
 });
 
 test('what was told to be on the disk is there, whatever came between', async () => {
@@ -246,14 +277,12 @@ test('what was told to be on the disk is there, whatever came between', async ()
         else if (each === 'commit') pending.push(commit(next++).catch(() => {}));
         else if (each === 'onDisk') pending.push(database.onDisk().then(tell(committed() as number[]), () => {}));
         else if (each === 'turn') await turn();
-        else if (each === 'release') disk.release();
-        else disk.failing = each === 'fail';
+        else disk.release();
         // A crash of the machine here.
         const kept = new Set(disk.values());
         expect([...told].filter((known) => known >= fromHere && !kept.has(known))).toEqual([]);
       }
       disk.held = false;
-      disk.failing = false;
       disk.release();
       await Promise.all(pending);
       await keep(next++);
@@ -312,18 +341,22 @@ test('the beginning and the end of a job that ends at once come to the disk toge
 
 test('the database of the service syncs its own log', async () => {
   const other = temporaryDatabase();
-  const opened = openSqlite(other.path, silentLogger);
+  const errors: string[] = [];
+  const log = { ...silentLogger, error: (_: object, message: string) => errors.push(message) };
+  const opened = openSqlite(other.path, log);
   try {
     await opened.durably((db) => sql`create table kept (value integer)`.execute(db));
     expect(statSync(`${other.path}-wal`).size).toBeGreaterThan(0);
-    const sync = new LogSync(other.path);
+    let failed = 0;
+    const sync = new LogSync(other.path, log, () => failed++);
     await sync.sync();
-    await sync.close();
-    expect(await opened.durably((db) => sql`select * from kept`.execute(db))).toMatchObject({ rows: [] });
-    await expect(new LogSync(`${other.path}-none`).sync()).rejects.toMatchObject({
-      kind: 'store_unavailable',
-      message: expect.stringContaining("bringing the database's log to the disk failed"),
-    });
+    sync.check();
+    expect([failed, errors]).toEqual([0, []]);
+    sync.close();
+    // A descriptor that is closed is the nearest to a disk that fails.
+    await sync.sync();
+    expect(() => sync.check()).toThrow('bringing the log of the database to the disk failed (EBADF)');
+    expect([failed, errors]).toEqual([1, [expect.stringContaining('calls are refused')]]);
   } finally {
     await opened.close();
     other.remove();
