@@ -31,6 +31,8 @@ class FakeLog implements Feed<Change, Filter, { position: number }> {
   readonly reads: number[] = [];
   /** The errors of the next reads of the bounds. */
   readonly faults: Error[] = [];
+  /** What the reads of the bounds wait for. */
+  held: Promise<void> | null = null;
   /** The changes that are known no more, although the log has them. */
   readonly lost = new Set<number>();
   readonly hub: WatchHub<Change, Filter, { position: number }>;
@@ -41,6 +43,7 @@ class FakeLog implements Feed<Change, Filter, { position: number }> {
       shared: false,
       closed: new AbortController().signal,
       changeBounds: async () => {
+        await this.held;
         const fault = this.faults.shift();
         if (fault !== undefined) throw fault;
         return { ...this.bounds };
@@ -328,6 +331,32 @@ describe('all watchers', () => {
     log.add(5);
     await new Promise(setImmediate);
     expect(log.reads.length).toBe(reads);
+  });
+
+  test.each([
+    ['succeeds', false],
+    ['fails', true],
+  ])('leave at once while the first read waits, which later %s', async (_, fails) => {
+    const log = new FakeLog();
+    const held = Promise.withResolvers<void>();
+    log.held = held.promise;
+    const left = new AbortController();
+    const sink = new Watcher<{ position: number }>(() => new Promise(() => {}));
+    const watching = log.hub.watch(ALL, null, sink, left.signal);
+    expect(log.hub.count).toBe(1);
+    const reason = new Error('left');
+    left.abort(reason);
+    await expect(watching).rejects.toBe(reason);
+    expect(log.hub.count).toBe(0);
+
+    // An unhandled rejection would fail the run.
+    if (fails) held.reject(new Error('away'));
+    else held.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+    log.held = null;
+    log.add(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([sink.events, log.reads, log.hub.count]).toEqual([[], [], 0]);
   });
 
   test('end when the hub closes', async () => {
