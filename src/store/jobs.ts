@@ -107,6 +107,8 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
 
     async getJob(id) {
       const rows = await database.run(jobById({ id }));
+      // What is told of a job must not be otherwise after a crash of the machine.
+      await database.onDisk();
       return rows[0] === undefined ? null : toJob(rows[0]);
     },
 
@@ -140,6 +142,7 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
         .where('job_revisions.revision', '>', after)
         .orderBy('job_revisions.revision')
         .execute();
+      await database.onDisk();
       return rows.map(toJob);
     },
 

@@ -240,11 +240,15 @@ test('watchers get only what is on the disk, since their cursors outlive a crash
   await accept(store, 1);
   const changes = watch(store.jobChanges(last, 10));
   const bounds = watch(store.changeBounds('job'));
+  const revisions = watch(store.listRevisions(sampleJob(1).id, 0));
+  const job = watch(store.getJob(sampleJob(1).id));
   await turns();
-  expect([changes.ended, bounds.ended]).toEqual([false, false]);
+  expect([changes, bounds, revisions, job].map(({ ended }) => ended)).toEqual([false, false, false, false]);
   disk.release();
   expect(await changes.step).toMatchObject([{ job: { id: sampleJob(1).id } }]);
   expect((await bounds.step).last).toBeGreaterThan(last);
+  expect(await revisions.step).toHaveLength(1);
+  expect(await job.step).not.toBeNull();
 });
 
 test('what was told to be on the disk is there, whatever came between', async () => {
