@@ -28,6 +28,8 @@ export class WatchHub<C extends { position: number; bytes: number }, F extends {
   #watchers = 0;
   #beginning: Promise<Reading<C, F, T>> | null = null;
   #reading: Reading<C, F, T> | null = null;
+  /** Whether there were changes since the beginning of a reading asked where the log ends. */
+  #missed = false;
 
   constructor(kind: ChangeKind, store: Store, feed: Feed<C, F, T>, log: Logger) {
     this.#kind = kind;
@@ -48,12 +50,14 @@ export class WatchHub<C extends { position: number; bytes: number }, F extends {
 
   /** Reads new changes now: there may be some. */
   wake(): void {
-    this.#reading?.wake();
+    if (this.#reading === null) this.#missed = true;
+    else this.#reading.wake();
   }
 
   /** Tells changes that this process has committed together, in their order. */
   committed(changes: readonly C[]): void {
-    this.#reading?.committed(changes);
+    if (this.#reading === null) this.#missed = true;
+    else this.#reading.committed(changes);
   }
 
   /**
@@ -140,10 +144,12 @@ export class WatchHub<C extends { position: number; bytes: number }, F extends {
   /** Returns the reading of the log, which all watchers share. */
   async #read(): Promise<Reading<C, F, T>> {
     if (this.#reading !== null) return this.#reading;
+    if (this.#beginning === null) this.#missed = false;
     this.#beginning ??= this.#store
       .changeBounds(this.#kind)
       .then((bounds) => {
         this.#reading = new Reading(this.#kind, this.#store, this.#feed, this.#log, this.#outside, bounds);
+        if (this.#missed) this.#reading.wake();
         return this.#reading;
       })
       .finally(() => {

@@ -43,10 +43,11 @@ class FakeLog implements Feed<Change, Filter, { position: number }> {
       shared: false,
       closed: new AbortController().signal,
       changeBounds: async () => {
-        await this.held;
+        const bounds = { ...this.bounds };
         const fault = this.faults.shift();
+        await this.held;
         if (fault !== undefined) throw fault;
-        return { ...this.bounds };
+        return bounds;
       },
     };
     this.hub = new WatchHub('job', store as unknown as Store, this, silentLogger);
@@ -331,6 +332,23 @@ describe('all watchers', () => {
     log.add(5);
     await new Promise(setImmediate);
     expect(log.reads.length).toBe(reads);
+  });
+
+  test.each([
+    ['are written', (log: FakeLog) => log.add(2)],
+    ['are committed', (log: FakeLog) => log.commit(2)],
+  ])('are told the changes that %s while the first read is on its way back', async (_, change) => {
+    const log = new FakeLog();
+    log.write(5);
+    const held = Promise.withResolvers<void>();
+    log.held = held.promise;
+    const watcher = log.watch(5);
+    change(log);
+    log.held = null;
+    held.resolve();
+    await until(watcher, 7);
+    expect(told(watcher)).toEqual([6, 7]);
+    await watcher.stop();
   });
 
   test.each([
