@@ -308,6 +308,8 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await dialog.waitFor({ state: 'detached' });
     expect((await focused(page))?.name).toBe('button Delete');
     await press('Enter');
+    // Until it is there, the only Delete is the button that opens it.
+    await dialog.waitFor();
     await activate('Delete');
     await page.getByText('The event source is deleted.').waitFor();
   });
