@@ -18,12 +18,15 @@ export class NodeSqliteDialect extends SqliteDialect {
   readonly #driver: NodeSqliteDriver;
   readonly #used: () => void;
 
-  /** @param used called when the connection was used */
-  constructor(sqlite: DatabaseSync, used: () => void) {
+  /**
+   * @param used called when the connection was used
+   * @param check called before a transaction; throws when there may be none
+   */
+  constructor(sqlite: DatabaseSync, used: () => void, check: () => void) {
     const database = inBetterSqlite3Shape(sqlite);
     super({ database });
     this.#database = database;
-    this.#driver = new NodeSqliteDriver(sqlite, database, used);
+    this.#driver = new NodeSqliteDriver(sqlite, database, used, check);
     this.#used = used;
   }
 
@@ -63,14 +66,16 @@ class NodeSqliteAdapter extends SqliteAdapter {
 class NodeSqliteDriver extends SqliteDriver {
   readonly #sqlite: DatabaseSync;
   readonly #used: () => void;
+  readonly #check: () => void;
   readonly #waiting: (() => void)[] = [];
   /** Whether the connection is in use. */
   held = false;
 
-  constructor(sqlite: DatabaseSync, database: SqliteDatabase, used: () => void) {
+  constructor(sqlite: DatabaseSync, database: SqliteDatabase, used: () => void, check: () => void) {
     super({ database });
     this.#sqlite = sqlite;
     this.#used = used;
+    this.#check = check;
   }
 
   /**
@@ -91,6 +96,7 @@ class NodeSqliteDriver extends SqliteDriver {
   }
 
   override async beginTransaction(_connection: DatabaseConnection): Promise<void> {
+    this.#check();
     beginDurable(this.#sqlite);
   }
 

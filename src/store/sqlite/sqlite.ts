@@ -55,7 +55,7 @@ export function openSqlite(path: string, log: Logger): Database {
         ...database,
         checkFile() {
           guard.check();
-          sync?.check();
+          database.checkFile?.();
         },
         async close() {
           await guard.stop();
@@ -159,7 +159,8 @@ export function onConnection(
   checkpoints: Checkpoints | null = null,
   sync: LogSync | null = null,
 ): Database {
-  const dialect = new NodeSqliteDialect(sqlite, () => checkpoints?.used());
+  const check = () => sync?.check();
+  const dialect = new NodeSqliteDialect(sqlite, () => checkpoints?.used(), check);
   // SQLite's own `lower` and `like` ignore the case of ASCII letters alone.
   sqlite.function('lower_case', { deterministic: true }, (text) => String(text).toLowerCase());
   const kysely = new Kysely<Tables>({ dialect });
@@ -173,7 +174,7 @@ export function onConnection(
     durablyAtOnce: (work) => group.run(() => work((query) => dialect.run(query))),
     committedAtOnce: (work) => group.commit(() => work((query) => dialect.run(query))),
     onDisk: () => group.onDisk(),
-    checkFile: () => sync?.check(),
+    checkFile: check,
     alone: (work) => work(kysely),
     schema: null,
     now: sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`,

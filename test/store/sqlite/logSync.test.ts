@@ -201,6 +201,7 @@ test('a failed sync is told to all who wait, and from then on the store refuses 
   for (const step of [
     () => keep(3),
     () => database.durably((db) => sql`insert into kept (value) values (4)`.execute(db)),
+    () => database.kysely.transaction().execute((db) => sql`insert into kept (value) values (5)`.execute(db)),
     () => store.onDisk(),
     () => store.ping(),
     () => store.getNodeByName('x'),
