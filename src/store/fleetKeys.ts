@@ -40,7 +40,7 @@ export class FleetKeys {
   async open(): Promise<void> {
     this.#inUse = new Set((await countSecretsKeys(this.#database)).keys());
     const members = await livingMembers(this.#database);
-    this.#cipher.writeWith(this.#cipher.keyIds.find((key) => this.#isSafe(key, members)) ?? null);
+    this.#cipher.writeWith(this.#firstSafe(members));
   }
 
   /**
@@ -80,16 +80,19 @@ export class FleetKeys {
   }
 
   async #settle(id: string, members: readonly Member[], isNew: boolean): Promise<void> {
-    const { keyIds, keyId, writingKeyId } = this.#cipher;
-    const wanted = keyIds.find((key) => this.#isSafe(key, members)) ?? null;
+    const { keyId, writingKeyId } = this.#cipher;
+    let others = members;
+    let wanted = this.#firstSafe(others);
     if (!isNew && wanted === writingKeyId) return;
-    if (wanted !== null) {
-      await this.#tell(id, wanted);
-      if (!this.#isSafe(wanted, await this.#others(id))) return this.#tell(id, writingKeyId);
+    // Others may start between the look and the word; the key of before, chosen without them, is then none to return to.
+    for (let told: string | null | undefined; told !== wanted; wanted = this.#firstSafe(others)) {
+      told = wanted;
+      await this.#tell(id, told);
+      others = await this.#others(id);
     }
     this.#cipher.writeWith(wanted);
     if (wanted !== keyId) {
-      const hosts = hostsWithout(keyId!, members).join(', ');
+      const hosts = hostsWithout(keyId!, others).join(', ');
       this.#log.warn(
         { key: keyId, hosts },
         'replicas lack the first key of secrets; it is not used until all have it, see docs/security.md',
@@ -117,8 +120,9 @@ export class FleetKeys {
     }
   }
 
-  #isSafe(key: string, members: readonly Member[]): boolean {
-    return this.#inUse.has(key) || hostsWithout(key, members).length === 0;
+  /** Returns the first key that all of `members` can read, or that is in use already; null for plain text. */
+  #firstSafe(members: readonly Member[]): string | null {
+    return this.#cipher.keyIds.find((key) => this.#inUse.has(key) || hostsWithout(key, members).length === 0) ?? null;
   }
 
   async #others(id: string): Promise<Member[]> {

@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger as log } from '../../src/core/logger.ts';
 import type { Store } from '../../src/core/store.ts';
+import type { Database } from '../../src/store/database.ts';
 import { livingHostsWithout } from '../../src/store/fleetKeys.ts';
 import { openMigrated, openStore } from '../../src/store/open.ts';
 import { createSecretsCipher, keyIdOf } from '../../src/store/secretsCipher.ts';
@@ -137,6 +139,52 @@ test('a replica that starts without the key that others encrypt with is refused,
   expect(await replica.store.listHosts()).toEqual(['a']);
   await replica.stop();
 });
+
+test.each([
+  ['none is in use', [] as Buffer[], [SECOND, FIRST], 'plain'],
+  ['an older key is in use', [FIRST], [SECOND, FIRST], FIRST_ID],
+  ['its other key is not in use', [], [FIRST], 'plain'],
+])('a new replica uses no key that one who starts meanwhile lacks: %s', async (_, of, own, expected) => {
+  if (of.length > 0) {
+    const before = await startReplica('before', ...of);
+    await add(before, 'old');
+    await before.stop();
+  }
+  // Another replica is there just before this one has told its key, and has looked before it did.
+  const database = await openMigrated(url, log, createSecretsCipher(own));
+  await startsWhenAKeyIsTold(database, of);
+  const replica = await startReplica('a', ...own);
+  await add(replica, 'new');
+  const counts = await keys(...own);
+  expect(Object.keys(counts)).toEqual([expected]);
+  await replica.stop();
+  await database.close();
+});
+
+test('a replica that is about to use another key uses none that one who starts meanwhile lacks', async () => {
+  const [b, a] = [await startReplica('b'), await startReplica('a', FIRST)];
+  const database = await openMigrated(url, log, createSecretsCipher([FIRST]));
+  await b.stop();
+  await startsWhenAKeyIsTold(database, []);
+  await a.renew();
+  await add(a, 'new');
+  expect(await keys(FIRST)).toEqual({ plain: 1 });
+  await a.stop();
+  await database.close();
+});
+
+/** Has a conductor with `own` keys start, once, in the moment in which another tells the key that it is about to use. */
+async function startsWhenAKeyIsTold({ kysely }: Database, own: readonly Buffer[]): Promise<void> {
+  await sql`create function start_another() returns trigger language plpgsql as $$
+    begin
+      insert into conductors (id, host, lease, grace, expires_at, key_ids, create_time)
+        values ('another', 'another', 60000, 0, ${sql.lit(Date.now() + 3_600_000)}, ${sql.lit(own.map(keyIdOf).join(' '))}, 0)
+        on conflict do nothing;
+      return new;
+    end $$`.execute(kysely);
+  await sql`create trigger start_another before update of writing_key on conductors
+    for each row when (new.writing_key is not null) execute function start_another()`.execute(kysely);
+}
 
 test('replicas that start at once, some without the key, never write what another cannot read', async () => {
   for (let round = 0; round < 10; round++) {
