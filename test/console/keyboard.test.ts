@@ -94,6 +94,40 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await type(option);
   };
 
+  /** Closes the dialog that is open, and opens it at once, which the page does before the next event of the browser. */
+  const openAgain = async (opener: string, closer: string, first = closer) => {
+    const dialog = page.getByRole('dialog');
+    const button = await page
+      .getByRole('button', { name: opener, exact: true, includeHidden: true })
+      .first()
+      .elementHandle();
+    const shown = await dialog.getByRole('button', { name: closer, exact: true }).elementHandle();
+    const settled = await page.evaluate(
+      async ([first, second]) => {
+        const { document, requestAnimationFrame } = globalThis as unknown as {
+          document: { querySelectorAll(selector: string): ArrayLike<unknown> };
+          requestAnimationFrame(callback: (time: number) => void): void;
+        };
+        const openDialogs = () => document.querySelectorAll('dialog[open]').length;
+        const counts: number[] = [];
+        for (const click of [second!, first!]) {
+          (click as unknown as { click(): void }).click();
+          // React has drawn by then; the browser has not had its turn.
+          for (let step = 0; step < 20; step++) await null;
+          counts.push(openDialogs());
+        }
+        for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+        return [...counts, openDialogs()];
+      },
+      [button, shown],
+    );
+    expect(settled).toEqual([0, 1, 1]);
+    await expect.poll(async () => (await focused(page))?.name).toBe(`button ${first}`);
+    await press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect((await focused(page))?.name).toBe(`button ${opener}`);
+  };
+
   test('is logged in to, and left, by keys alone', async () => {
     const { page: own, faults, close } = await visit(browser, service.url);
     const enter = async (name: string, text: string) => {
@@ -233,6 +267,8 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await dialog.waitFor({ state: 'detached' });
     expect((await focused(page))?.name).toBe('button Delete');
     await press('Enter');
+    await openAgain('Delete', 'Back');
+    await press('Enter');
     await dialog.waitFor();
     await activate('Delete');
     await title('Nodes');
@@ -247,6 +283,8 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await press('Escape');
     await dialog.waitFor({ state: 'detached' });
     expect((await focused(page))?.name).toBe('button Release trial-2');
+    await press('Enter');
+    await openAgain('Release trial-2', 'Back');
     await press('Enter');
     await dialog.waitFor();
     await activate('Release');
@@ -300,6 +338,8 @@ describe('the console', needs(chromium === null ? 'Chromium' : null), () => {
     await press('Escape');
     await event.waitFor({ state: 'detached' });
     expect((await focused(page))?.name).toBe('button It burns');
+    await press('Enter');
+    await openAgain('It burns', 'Close', 'Show it as the BMC sent it');
     await open('events/sources/rf-1', 'Event source of rf-1');
     await activate('Delete');
     const dialog = page.getByRole('dialog', { name: 'Delete the event source of rf-1?' });

@@ -1,8 +1,8 @@
 import { ConnectError } from '@connectrpc/connect';
 import { useMutation } from '@tanstack/react-query';
-import { useEffect, useId, useRef } from 'react';
 import type { Event } from '../../../gen/passthru/v1/event_pb.ts';
 import { rawEvent } from '../live/events.ts';
+import { Dialog } from '../parts/Dialog.tsx';
 import { Fact, Facts } from '../parts/Facts.tsx';
 import { Json } from '../parts/Json.tsx';
 import { Message } from '../parts/Message.tsx';
@@ -11,16 +11,12 @@ import { texts } from '../texts.ts';
 import { eventText } from './eventText.ts';
 import { SeverityChip } from './severity.tsx';
 
-/** All that is known of an event; Escape closes it. */
+/** All that is known of an event. */
 export function EventDialog({ event, onClose }: { event: Event; onClose(): void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
   const raw = useMutation({ mutationFn: () => rawEvent(event) });
   const { bmcTime, messageArgs, truncated } = event;
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={onClose} className="wide">
-      <h2 id={id}>{eventText(event)}</h2>
+    <Dialog title={eventText(event)} onClose={onClose} className="wide">
       <Facts>
         <Fact name={texts.events.severity}>
           <SeverityChip event={event} />
@@ -48,10 +44,10 @@ export function EventDialog({ event, onClose }: { event: Event; onClose(): void 
             {texts.events.showRaw}
           </button>
         )}
-        <button type="button" onClick={() => dialog.current?.close()}>
+        <button type="button" onClick={onClose}>
           {texts.close}
         </button>
       </div>
-    </dialog>
+    </Dialog>
   );
 }

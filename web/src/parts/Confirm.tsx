@@ -1,5 +1,6 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import type { ReactNode } from 'react';
 import { texts } from '../texts.ts';
+import { Dialog } from './Dialog.tsx';
 
 interface ConfirmProps {
   question: string;
@@ -10,17 +11,13 @@ interface ConfirmProps {
   children?: ReactNode;
 }
 
-/** Asks before something that cannot be undone. It takes the focus, and Escape closes it. */
+/** Asks before something that cannot be undone. */
 export function Confirm({ question, action, onConfirm, onClose, children }: ConfirmProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={onClose}>
-      <h2 id={id}>{question}</h2>
+    <Dialog title={question} onClose={onClose}>
       {children}
       <div className="choices">
-        <button type="button" onClick={() => dialog.current?.close()}>
+        <button type="button" onClick={onClose}>
           {texts.back}
         </button>
         <button
@@ -28,12 +25,12 @@ export function Confirm({ question, action, onConfirm, onClose, children }: Conf
           className="danger"
           onClick={() => {
             onConfirm();
-            dialog.current?.close();
+            onClose();
           }}
         >
           {action}
         </button>
       </div>
-    </dialog>
+    </Dialog>
   );
 }
