@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { reap } from '../src/core/chores.ts';
+import type { JobQuery } from '../src/core/jobs/jobStore.ts';
 import { silentLogger } from '../src/core/logger.ts';
-import type { JobQuery, NodeQuery, Store } from '../src/core/store.ts';
+import type { NodeQuery, Store } from '../src/core/store.ts';
 import type { Database } from '../src/store/database.ts';
 import { kyselyStore } from '../src/store/kyselyStore.ts';
 import { migrate } from '../src/store/migrations.ts';

@@ -81,6 +81,7 @@ export class FleetKeys {
 
   async #settle(id: string, members: readonly Member[], isNew: boolean): Promise<void> {
     const { keyId, writingKeyId } = this.#cipher;
+    if (keyId === null) return;
     let others = members;
     let wanted = this.#firstSafe(others);
     if (!isNew && wanted === writingKeyId) return;
@@ -92,12 +93,12 @@ export class FleetKeys {
     }
     this.#cipher.writeWith(wanted);
     if (wanted !== keyId) {
-      const hosts = hostsWithout(keyId!, others).join(', ');
+      const hosts = hostsWithout(keyId, others).join(', ');
       this.#log.warn(
         { key: keyId, hosts },
         'replicas lack the first key of secrets; it is not used until all have it, see docs/security.md',
       );
-    } else if (keyId !== null) {
+    } else {
       if (!isNew) this.#log.info({ key: keyId }, 'all replicas have the first key of secrets; it encrypts from now on');
       this.#encrypting = this.#encryptPlain();
     }

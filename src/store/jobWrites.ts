@@ -1,10 +1,13 @@
 import { type ExpressionBuilder, sql } from 'kysely';
-import type { JobEnd, JobHold, Store } from '../core/store.ts';
+import type { JobEnd, JobHold } from '../core/jobs/jobStore.ts';
+import type { Store } from '../core/store.ts';
 import type { Tables } from './schema.ts';
 
 /** The durable steps of a job, which differ between databases. */
 export interface JobWrites {
   acceptJob: Store['acceptJob'];
+  /** As `Store.addJob`, but the end is durable when `onDisk` resolves. */
+  addJob: Store['addJob'];
   /** As `Store.endJob`. */
   endJob(end: JobEnd, hold: JobHold): Promise<EndedJob | null>;
 }

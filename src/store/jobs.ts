@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Progress } from '../core/job.ts';
-import type { JobQuery, Store } from '../core/store.ts';
+import type { JobQuery } from '../core/jobs/jobStore.ts';
+import type { Store } from '../core/store.ts';
 import type { Database } from './database.ts';
 import type { EndedJobs } from './jobRetention.ts';
 import { type Held, isHeld, NEXT_REVISION } from './jobWrites.ts';
@@ -65,6 +66,14 @@ export function jobStore(database: Database, endedJobs: EndedJobs, log: NodeLog)
 
   return {
     acceptJob: writes.acceptJob,
+
+    async addJob(job, owner, ended) {
+      if (!(await writes.addJob(job, owner, ended))) return false;
+      endedJobs.add(1);
+      await database.onDisk();
+      return true;
+    },
+
     onDisk: () => database.onDisk(),
 
     async recordProgress(id, { owner, fence }, progress) {

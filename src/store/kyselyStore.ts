@@ -39,6 +39,7 @@ const CHANGING: ReadonlySet<string> = new Set<keyof Store>([
   'endHold',
   'endOverdueHolds',
   'acceptJob',
+  'addJob',
   'recordProgress',
   'endJob',
   'reap',

@@ -147,7 +147,7 @@ test.each([
 
 describe('a failure of the store', () => {
   test('at the acceptance refuses the call and frees its node and worker', async () => {
-    const { core, store, hardware } = await startCore(['n1'], { workers: 1 });
+    const { core, store, hardware } = await startCore(['n1'], { workers: 1 }, true);
     loseOnce(store, 'acceptJob');
     await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
     await startJob(core, nodeCall('work', { lockWait: 0 }));

@@ -18,16 +18,19 @@ test('shutdown refuses a call that is still reading its node', async () => {
   expect(hardware.calls).toHaveLength(0);
 });
 
-test('shutdown ends a job that is accepted while everything is aborted', async () => {
-  const { core, store, hardware } = await startCore();
+test.each([
+  ['acceptJob', true],
+  ['addJob', false],
+] as const)('shutdown ends a job that is accepted while everything is aborted: %s', async (step, shared) => {
+  const { core, store, hardware } = await startCore(['n1'], {}, shared);
   const stored = Promise.withResolvers<void>();
-  const acceptJob = store.acceptJob.bind(store);
-  vi.spyOn(store, 'acceptJob').mockImplementationOnce(async (...args) => {
+  const real = store[step].bind(store) as (...args: unknown[]) => Promise<boolean>;
+  vi.spyOn(store, step).mockImplementationOnce(async (...args: unknown[]) => {
     await stored.promise;
-    return acceptJob(...args);
+    return real(...args);
   });
   const call = startJob(core, nodeCall('work'));
-  await vi.waitFor(() => expect(store.acceptJob).toHaveBeenCalled());
+  await vi.waitFor(() => expect(store[step]).toHaveBeenCalled());
   const shutdown = core.shutdown(0);
   await turn();
   stored.resolve();

@@ -32,6 +32,7 @@ const STEPS: [
   ['getNodeByName', false],
   ['acquire', true],
   ['acceptJob', true],
+  ['addJob', true],
   ['onDisk', false],
   ['beginIdempotent', true],
   ['acceptIdempotent', true],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { IdempotentCall } from '../../src/core/store.ts';
+import type { IdempotentCall } from '../../src/core/calls/idempotentCall.ts';
 import type { Opened } from './promises.ts';
 import { hold, sampleJob } from './samples.ts';
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobQuery } from '../../src/core/jobs/jobStore.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { JobQuery, NodeQuery, Store } from '../../src/core/store.ts';
+import type { NodeQuery, Store } from '../../src/core/store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type PostgresServer, startPostgres } from './postgres/embeddedPostgres.ts';
 import { accept, enrol, hold, sampleConductor, sampleEnd, sampleJob, update } from './samples.ts';

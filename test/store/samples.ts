@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Job } from '../../src/core/job.ts';
+import type { JobEnd, JobHold } from '../../src/core/jobs/jobStore.ts';
 import type { Node } from '../../src/core/node.ts';
 import type { Reservation } from '../../src/core/reservation.ts';
-import type { Conductor, JobEnd, JobHold, NewReservation, Store, StoredNode } from '../../src/core/store.ts';
+import type { Conductor, NewReservation, Store, StoredNode } from '../../src/core/store.ts';
 
 export type CreatedNode = Parameters<Store['createNode']>[0];
 

@@ -2,14 +2,14 @@
 
 import { type Caller, checkRole } from '../caller.ts';
 import type { DriverCall, NodeCall, Outcome } from '../core.ts';
-import { invalidArgument, isStoreUnavailable, PassthruError, toPassthruError, withTranscript } from '../errors.ts';
+import { invalidArgument, PassthruError, toPassthruError, withTranscript } from '../errors.ts';
 import type { Running, Workers } from '../inFlight.ts';
 import { type Job, newJob } from '../job.ts';
-import type { JobRunner } from '../jobs/jobRunner.ts';
+import type { JobRun, JobRunner, JobWork } from '../jobs/jobRunner.ts';
 import { wholeJob } from '../jobs/shownJob.ts';
 import { type Json, MAX_DEPTH, nestsDeeperThan } from '../json.ts';
 import { type EndSignal, LazyAbort } from '../lazyAbort.ts';
-import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
+import type { Lease } from '../locks/lease.ts';
 import type { Lock, Locks } from '../locks/locks.ts';
 import { isCurrent, type NodeSnapshot } from '../locks/nodeCache.ts';
 import { reservationKeyDigest } from '../locks/reservationKey.ts';
@@ -19,7 +19,7 @@ import type { Node } from '../node.ts';
 import type { NodeManager } from '../nodeManager.ts';
 import { type CallReport, type Observer, reportCall } from '../observer.ts';
 import { findMethod, type MethodTable, type Registry, unknownMethod } from '../registry.ts';
-import type { JobHold, Store, StoredNode } from '../store.ts';
+import type { Store, StoredNode } from '../store.ts';
 import type { DriverTask, NodeEventSource, NodeTask } from '../task.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilAborted } from '../waiting.ts';
@@ -240,12 +240,16 @@ export class Dispatch {
       const source = (uuid: string) => this.#parts.sourceOf(uuid, checked.call.caller);
       const run = { node, args, source, lock, longestRequest, end, progress: nothing, log };
       if (method.async) {
+        const { jobs } = this.#parts;
         const tenure = lock?.tenure ?? lease.current();
-        const job = await this.#accept(checked, node, { owner: tenure.id, fence: lock?.storedFence ?? null }, claim);
+        const hold = { owner: tenure.id, fence: lock?.storedFence ?? null };
+        const idempotent = claim?.call ?? null;
+        const job = newJob(node, jobOf(checked));
+        const stored = !jobs.acceptance.mayFollow(hold, idempotent);
+        if (stored) await jobs.acceptance.before(job, hold, idempotent, recordJob(job));
         handedOver = true;
-        lock?.nameJob(job.id);
-        this.#start(checked, job, run, tenure, leaveWorker);
-        if (claim === null) await this.#parts.jobs.onDisk(job);
+        const begun = this.#start(checked, { job, stored, tenure, lock }, run, leaveWorker);
+        if (claim === null) await jobs.kept(job, begun);
         return { kind: 'job', job: wholeJob(job) };
       }
       if (claim !== null) {
@@ -340,45 +344,29 @@ export class Dispatch {
     }
   }
 
-  /** Stores the job of an asynchronous call. From here on the call is accepted. */
-  async #accept(checked: CheckedCall, node: Node | null, hold: JobHold, claim: Claim | null): Promise<Job> {
-    const { call, driver, method } = checked;
-    const about = { driver, method: method.name, role: requiredRole(method), requestedBy: call.caller.name };
-    const job = newJob(node, about);
-    const { store, jobs, log } = this.#parts;
-    let accepted = false;
-    try {
-      accepted = await store.acceptJob(job, hold, claim?.call ?? null, recordJob(job));
-      // After a crash of the machine, a repeat with the same key must find it.
-      if (accepted && claim !== null) await store.onDisk();
-    } catch (error) {
-      // It may be stored if only the response was lost; it does not run.
-      if (accepted || isStoreUnavailable(error)) jobs.abandoned.add(job, hold.owner);
-      throw error;
-    }
-    if (!accepted) throw lostBeforeAcceptance();
-    const fields = { job: job.id, node: job.nodeUuid, driver, method: method.name, caller: job.requestedBy };
-    log.info(fields, 'job accepted');
-    return job;
-  }
-
-  /** Starts the work of an accepted job. It is not tied to the signal of the call that began it. */
+  /** Starts the work of a job. It is not tied to the signal of the call that began it. */
   #start(
     checked: CheckedCall,
-    job: Job,
+    accepted: Pick<JobWork, 'job' | 'stored' | 'tenure' | 'lock'>,
     run: Omit<MethodRun, 'end' | 'progress'>,
-    tenure: Tenure,
     leaveWorker: () => void,
-  ): void {
+  ): JobRun {
     const controller = new LazyAbort();
     // An asynchronous method has no attachment.
     const work = (progress: MethodRun['progress']) =>
       runMethod(checked, { ...run, end: controller, progress }) as Promise<Json>;
     const { jobs, running, transcripts } = this.#parts;
-    const end = jobs.run({ job, tenure, lock: run.lock, controller, run: work }).finally(leaveWorker);
+    const begun = jobs.run({ ...accepted, controller, run: work });
+    const end = begun.ended.finally(leaveWorker);
     const { recorder } = checked;
-    running.add(recorder === null ? end : transcripts.keepJob(recorder, checked, job.id, end), controller);
+    running.add(recorder === null ? end : transcripts.keepJob(recorder, checked, accepted.job.id, end), controller);
+    return begun;
   }
+}
+
+/** Returns what a job tells of its call. */
+function jobOf({ call, driver, method }: CheckedCall): Pick<Job, 'driver' | 'method' | 'role' | 'requestedBy'> {
+  return { driver, method: method.name, role: requiredRole(method), requestedBy: call.caller.name };
 }
 
 /** The error of a call whose cached node is stale. */

@@ -18,8 +18,9 @@ import type { EndSignal } from '../lazyAbort.ts';
 import { type Lease, lostBeforeAcceptance, type Tenure } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
 import { Attachment } from '../method.ts';
-import type { IdempotentCall, Store } from '../store.ts';
+import type { Store } from '../store.ts';
 import { pause, untilAborted, untilStored } from '../waiting.ts';
+import type { IdempotentCall } from './idempotentCall.ts';
 
 /** The retention of a key, in milliseconds: one day. */
 export const RETENTION = 24 * 60 * 60 * 1000;

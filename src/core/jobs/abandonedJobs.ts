@@ -1,4 +1,4 @@
-import { PassthruError, toErrorRecord } from '../errors.ts';
+import { outcomeUnknown, PassthruError, toErrorRecord } from '../errors.ts';
 import { type Job, lastErrorText } from '../job.ts';
 import type { Lease } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
@@ -11,14 +11,19 @@ const MAX_JOBS = 10_000;
 const NOT_RUN = toErrorRecord(
   new PassthruError('store_unavailable', 'The store failed while it accepted the job; the method was not run'),
 );
+const MAY_HAVE_RUN = toErrorRecord(
+  outcomeUnknown('The store failed while it accepted the job; the method was stopped but may have acted'),
+);
 
 interface Abandoned {
   job: Job;
   /** The conductor that the job was to be accepted for. */
   owner: string;
+  /** Whether the method had begun. */
+  begun: boolean;
 }
 
-/** Jobs whose acceptance got no response from the store. They do not run; any that turn out to be stored are failed. */
+/** Jobs whose acceptance got no response from the store. They do not run, or no longer; any that turn out to be stored are failed. */
 export class AbandonedJobs {
   readonly #store: Store;
   readonly #lease: Lease;
@@ -49,9 +54,12 @@ export class AbandonedJobs {
     this.#now = now;
   }
 
-  /** Ends `job` as soon as the store responds. Does not release its node. */
-  add(job: Job, owner: string): void {
-    if (this.#waiting.size < MAX_JOBS) this.#waiting.set(job.id, { job, owner });
+  /**
+   * Ends `job` as soon as the store responds. Does not release its node.
+   * @param begun whether its method had begun
+   */
+  add(job: Job, owner: string, begun = false): void {
+    if (this.#waiting.size < MAX_JOBS) this.#waiting.set(job.id, { job, owner, begun });
     if (!this.#isEnding) void this.#endWaiting();
   }
 
@@ -104,9 +112,10 @@ export class AbandonedJobs {
   }
 
   /** Ends a job as failed. Returns false when it is not stored, or not running. */
-  async #end({ job: { id, nodeUuid, method }, owner }: Abandoned): Promise<boolean> {
-    const lastError = nodeUuid === null ? null : lastErrorText(method, NOT_RUN.message);
-    const outcome = { state: 'failed' as const, progress: null, result: null, error: NOT_RUN };
+  async #end({ job: { id, nodeUuid, method }, owner, begun }: Abandoned): Promise<boolean> {
+    const error = begun ? MAY_HAVE_RUN : NOT_RUN;
+    const lastError = nodeUuid === null ? null : lastErrorText(method, error.message);
+    const outcome = { state: 'failed' as const, progress: null, result: null, error };
     const revision = await this.#store.endJob(
       { id, ...outcome, endTime: new Date(), lastError },
       { owner, fence: null },

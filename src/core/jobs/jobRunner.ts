@@ -3,7 +3,7 @@
 import { type Caller, checkOwner, type Role } from '../caller.ts';
 import type { Jobs, JobsQuery, JobsWatch } from '../core.ts';
 import { isStoreUnavailable, outcomeUnknown, PassthruError, toErrorRecord, toPassthruError } from '../errors.ts';
-import { isTerminal, type Job, lastErrorText, type Progress } from '../job.ts';
+import { isTerminal, type Job, lastErrorText } from '../job.ts';
 import { type Json, storableText } from '../json.ts';
 import type { LazyAbort } from '../lazyAbort.ts';
 import type { Lease, Tenure } from '../locks/lease.ts';
@@ -12,7 +12,7 @@ import type { Logger } from '../logger.ts';
 import { isUuid } from '../node.ts';
 import { NO_OBSERVER, type Observer } from '../observer.ts';
 import { type Page, readPage } from '../page.ts';
-import type { JobEnd, JobHold, JobQuery, Store } from '../store.ts';
+import type { Store } from '../store.ts';
 import type { Transcripts } from '../transcripts/transcripts.ts';
 import { untilStored } from '../waiting.ts';
 import type { JobChange } from '../watch/changeStore.ts';
@@ -20,14 +20,11 @@ import { WatchHub } from '../watch/hub.ts';
 import { JobFeed, type JobFilter } from '../watch/jobFeed.ts';
 import type { WatchSink } from '../watch/watchEvent.ts';
 import { AbandonedJobs } from './abandonedJobs.ts';
+import { Acceptance } from './acceptance.ts';
+import type { JobEnd, JobHold, JobQuery } from './jobStore.ts';
 import { JobWatch } from './jobWatch.ts';
+import { ProgressRecorder } from './progressRecorder.ts';
 import type { ShowJob, ShownJob } from './shownJob.ts';
-
-/** The minimum time between two stored changes of progress, in milliseconds. */
-const PROGRESS_INTERVAL = 200;
-
-/** The maximum length of a progress message. */
-const MAX_PROGRESS_LENGTH = 1000;
 
 /** How long `cancel` waits for the end of the job, in milliseconds. */
 const CANCEL_WAIT = 5000;
@@ -43,15 +40,28 @@ const END_NOT_STORED: JobOutcome = {
   ),
 };
 
-/** An accepted job and its work. */
-interface JobWork {
-  /** As stored, in revision 1. */
+/** A job of a call and its work. */
+export interface JobWork {
+  /** In revision 1. */
   job: Job;
+  /** Whether that is stored; otherwise it is when the job runs, with its end if it has ended by then. */
+  stored: boolean;
   tenure: Tenure;
   /** Null for a method without an exclusive lock. */
   lock: Lock | null;
   controller: LazyAbort;
   run(progress: (fraction: number | null, message: string) => void): Promise<Json>;
+}
+
+/** A job that has been begun. */
+export interface JobRun {
+  /** Resolves when the job is stored, to whether that was with its end. Rejects when it is not; its work is stopped then. */
+  stored: Promise<boolean>;
+  /**
+   * Resolves when its end is stored and its node free: to the ended job, or to null when both are left to other processes
+   * because the lease was lost. Never rejects.
+   */
+  ended: Promise<Job | null>;
 }
 
 /** A job that runs in this process. */
@@ -60,15 +70,9 @@ interface RunningJob {
   job: Job;
   hold: JobHold;
   controller: LazyAbort;
-  /** The reported progress that is not stored yet. */
-  pending: Progress | null;
-  timer: NodeJS.Timeout | null;
-  /** The time of the last stored change or of the acceptance, by the monotonic clock. */
-  storedAt: number;
-  /** The write that is under way. */
-  write: Promise<void>;
-  /** Whether the work has ended; later reports are dropped. */
-  ended: boolean;
+  /** Null until the work has ended. */
+  end: JobEnd | null;
+  progress: ProgressRecorder | null;
 }
 
 /** Finds nodes by UUID or name. */
@@ -83,6 +87,7 @@ export class JobRunner implements Jobs {
   readonly watchedAll: WatchHub<JobChange, JobFilter, ShownJob>;
   /** Jobs that may be stored but do not run. */
   readonly abandoned: AbandonedJobs;
+  readonly acceptance: Acceptance;
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #log: Logger;
@@ -91,6 +96,7 @@ export class JobRunner implements Jobs {
   readonly #show: ShowJob;
   readonly #observer: Observer;
   readonly #running = new Map<string, RunningJob>();
+  readonly #publish = (job: Job) => this.watched.publish(job);
 
   constructor(
     store: Store,
@@ -107,6 +113,7 @@ export class JobRunner implements Jobs {
     this.watched = new JobWatch(store, log);
     this.watchedAll = new WatchHub('job', store, new JobFeed(store, show), log);
     this.abandoned = new AbandonedJobs(store, lease, log, (id, revision) => this.watched.changed(id, revision));
+    this.acceptance = new Acceptance(store, this.abandoned, log);
     this.#nodes = nodes;
     this.#transcripts = transcripts;
     this.#show = show;
@@ -118,29 +125,52 @@ export class JobRunner implements Jobs {
     return this.#running.size;
   }
 
-  /**
-   * Runs an accepted job. Resolves when its end is stored and its node free, or when both are left to other processes
-   * because the lease was lost. Returns the ended job; null in the second case. Never rejects.
-   */
-  async run(work: JobWork): Promise<Job | null> {
+  /** Runs a job. */
+  run(work: JobWork): JobRun {
+    const { job, tenure, lock, controller } = work;
     const running: RunningJob = {
-      job: work.job,
-      hold: { owner: work.tenure.id, fence: work.lock?.storedFence ?? null },
-      controller: work.controller,
-      pending: null,
-      timer: null,
-      storedAt: performance.now(),
-      write: Promise.resolve(),
-      ended: false,
+      job,
+      hold: { owner: tenure.id, fence: lock?.storedFence ?? null },
+      controller,
+      end: null,
+      progress: null,
     };
-    this.#running.set(work.job.id, running);
-    this.#observer.jobBegan(work.job);
-    work.tenure.guard(work.controller);
+    running.progress = new ProgressRecorder(running, this.#store, this.#log, this.#publish);
+    this.#running.set(job.id, running);
+    this.#observer.jobBegan(job);
+    tenure.guard(controller);
+    // Asked for before the work begins, and done when the event loop turns: work that needs no wait has ended by then.
+    const stored = this.#storeBeginning(work, running);
+    return { stored, ended: this.#runToEnd(work, running, stored) };
+  }
+
+  /**
+   * Resolves when a job that was begun survives a crash of the machine.
+   * @throws kind `outcome_unknown` when it does not
+   */
+  async kept({ id }: Job, { stored }: JobRun): Promise<void> {
+    try {
+      if (!(await stored)) await this.#store.onDisk();
+    } catch (error) {
+      throw outcomeUnknown(`Job ${id} has started but may not be kept: ${toPassthruError(error).message}`);
+    }
+  }
+
+  async #storeBeginning({ job, stored, tenure, lock, controller }: JobWork, running: RunningJob): Promise<boolean> {
+    try {
+      if (!stored && (await this.acceptance.during(job, tenure.id, () => running.end))) return true;
+    } catch (error) {
+      if (running.end === null) controller.abort(toPassthruError(error));
+      throw error;
+    }
+    lock?.nameJob(job.id);
+    return false;
+  }
+
+  async #runToEnd(work: JobWork, running: RunningJob, stored: Promise<boolean>): Promise<Job | null> {
     const outcome = await this.#settle(work, running);
     work.tenure.unguard(work.controller);
-    running.ended = true;
-    if (running.timer !== null) clearTimeout(running.timer);
-    await running.write;
+    await running.progress?.end();
     if (work.lock !== null && work.tenure.lost && outcome.error?.kind === 'worker_lost') {
       // Ending the job would free the node while a request may be on its way to the machine. The process that reaps this
       // one does both after its grace.
@@ -148,13 +178,18 @@ export class JobRunner implements Jobs {
       await work.lock.release();
       return null;
     }
+    running.end = jobEnd(work, running, outcome);
     let free: boolean;
     try {
-      free = await this.#storeEnd(work, running, outcome);
-    } catch {
-      // The store was closed; the process that opens it next ends the job.
+      if (await stored) {
+        setEnd(running, running.end, work.job.revision + 1);
+        free = true;
+      } else free = await this.#storeEnd(work, running, running.end);
+    } catch (error) {
       this.#running.delete(work.job.id);
-      work.lock?.leave();
+      // The store was closed; the process that opens it next ends the job.
+      if (this.#store.closed.aborted) work.lock?.leave();
+      else await this.#giveUp(work, running.end, error);
       return null;
     }
     this.#running.delete(work.job.id);
@@ -168,16 +203,16 @@ export class JobRunner implements Jobs {
     return running.job;
   }
 
-  /**
-   * Resolves when an accepted job that runs survives a crash of the machine.
-   * @throws kind `outcome_unknown` when the disk fails
-   */
-  async onDisk(job: Job): Promise<void> {
-    try {
-      await this.#store.onDisk();
-    } catch (error) {
-      throw outcomeUnknown(`Job ${job.id} has started but may not be kept: ${toPassthruError(error).message}`);
-    }
+  /** Forgets a job that the store refused while its method ran. */
+  async #giveUp({ job, tenure, lock }: JobWork, end: JobEnd, error: unknown): Promise<void> {
+    const { id, nodeUuid, method } = job;
+    this.#log.error(
+      { err: error, job: id, node: nodeUuid, method, state: end.state },
+      'a job that has run was not stored',
+    );
+    this.abandoned.add(job, tenure.id, true);
+    await lock?.release();
+    this.#observer.jobEnded({ ...job, state: end.state, endTime: end.endTime, error: end.error });
   }
 
   async get(id: string, caller: Caller): Promise<ShownJob> {
@@ -258,7 +293,7 @@ export class JobRunner implements Jobs {
 
   async #settle(work: JobWork, running: RunningJob): Promise<JobOutcome> {
     try {
-      const result = await work.run((fraction, message) => this.#report(running, fraction, message));
+      const result = await work.run((fraction, message) => running.progress?.report(fraction, message));
       return { state: 'succeeded', result, error: null };
     } catch (error) {
       const signal = work.controller;
@@ -275,10 +310,10 @@ export class JobRunner implements Jobs {
   }
 
   /** Stores the end of a job, retrying until the store responds. Returns whether that also freed the node. */
-  async #storeEnd(work: JobWork, running: RunningJob, outcome: JobOutcome): Promise<boolean> {
+  async #storeEnd(work: JobWork, running: RunningJob, first: JobEnd): Promise<boolean> {
     const { closed } = this.#store;
     const { id } = work.job;
-    let end = jobEnd(work, running, outcome);
+    let end = first;
     const revision = await untilStored(
       () => this.#store.endJob(end, running.hold),
       closed,
@@ -289,8 +324,7 @@ export class JobRunner implements Jobs {
       },
     );
     if (revision !== null) {
-      const { lastError: _, ...changes } = end;
-      running.job = { ...running.job, ...changes, revision };
+      setEnd(running, end, revision);
       return true;
     }
     // By a process that considered this one lost, or by an attempt whose response was lost.
@@ -308,37 +342,10 @@ export class JobRunner implements Jobs {
       if (!signal.aborted) throw error;
     }
   }
+}
 
-  /** Records reported progress. Accepts any values, as drivers may be JavaScript and a bad report must not end the job. */
-  #report(running: RunningJob, fraction: unknown, message: unknown): void {
-    if (running.ended) return;
-    const bounded = typeof fraction !== 'number' || Number.isNaN(fraction) ? null : Math.min(1, Math.max(0, fraction));
-    const text = typeof message === 'string' ? storableText(message.slice(0, MAX_PROGRESS_LENGTH)) : '';
-    running.pending = { fraction: bounded, message: text };
-    if (running.timer !== null) return;
-    const wait = Math.max(0, running.storedAt + PROGRESS_INTERVAL - performance.now());
-    running.timer = setTimeout(() => {
-      running.write = this.#storeProgress(running);
-    }, wait);
-  }
-
-  async #storeProgress(running: RunningJob): Promise<void> {
-    const progress = running.pending as Progress;
-    running.pending = null;
-    running.storedAt = performance.now();
-    try {
-      const revision = await this.#store.recordProgress(running.job.id, running.hold, progress);
-      if (revision !== null) {
-        running.job = { ...running.job, revision, progress };
-        this.watched.publish(running.job);
-      }
-    } catch (error) {
-      this.#log.warn({ err: error, job: running.job.id }, 'storing the progress of a job failed');
-    }
-    running.timer = null;
-    const next = running.pending as Progress | null;
-    if (next !== null) this.#report(running, next.fraction, next.message);
-  }
+function setEnd(running: RunningJob, { lastError: _, ...changes }: JobEnd, revision: number): void {
+  running.job = { ...running.job, ...changes, revision };
 }
 
 function stop(running: RunningJob, requestedBy: string): void {
@@ -352,7 +359,7 @@ function jobEnd(work: JobWork, running: RunningJob, outcome: JobOutcome): JobEnd
     id,
     ...outcome,
     endTime: new Date(),
-    progress: running.pending ?? running.job.progress,
+    progress: running.progress?.newest ?? null,
     lastError: failed ? lastErrorText(method, lastErrorOf(id, role, outcome)) : null,
   };
 }

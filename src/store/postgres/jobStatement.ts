@@ -122,6 +122,8 @@ export function jobStatement(database: Database): JobWrites {
       return accepted.length > 0;
     },
 
+    addJob: () => Promise.reject(new TypeError('on a shared store a job is stored before its method begins')),
+
     async endJob({ id, state, progress, endTime, lastError, ...end }, { owner, fence }) {
       const result = toJsonColumn(end.result);
       const error = toJsonColumn(end.error);

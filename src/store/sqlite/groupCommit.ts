@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../schema.ts';
@@ -24,6 +24,8 @@ export class GroupCommit {
   readonly #sqlite: DatabaseSync;
   readonly #kysely: Kysely<Tables>;
   readonly #sync: LogSync | null;
+  /** Prepared once: SQLite takes longer to read them than to run them. */
+  readonly #steps: Record<'begin' | 'commit' | 'save' | 'release', StatementSync>;
   readonly #waiting: Member[] = [];
   #scheduled = false;
   /** Resolves after the next sync, of what was committed since the last one began; null when nothing was. */
@@ -36,6 +38,12 @@ export class GroupCommit {
     this.#sqlite = sqlite;
     this.#kysely = kysely;
     this.#sync = sync;
+    this.#steps = {
+      begin: sqlite.prepare('begin immediate'),
+      commit: sqlite.prepare('commit'),
+      save: sqlite.prepare('savepoint member'),
+      release: sqlite.prepare('release member'),
+    };
   }
 
   /** Runs `work` in a transaction. Resolves when it is on the disk. */
@@ -106,15 +114,15 @@ export class GroupCommit {
     const tellAll: (() => void)[] = [];
     this.#sync?.check();
     if (this.#sync === null) beginDurable(this.#sqlite);
-    else this.#sqlite.exec('begin immediate');
+    else this.#steps.begin.run();
     try {
       for (const member of members) {
-        if (members.length > 1) this.#sqlite.exec('savepoint member');
+        if (members.length > 1) this.#steps.save.run();
         tellAll.push(await this.#runMember(db, member, members.length === 1));
-        if (members.length > 1) this.#sqlite.exec('release member');
+        if (members.length > 1) this.#steps.release.run();
       }
       if (this.#sync === null) commitDurable(this.#sqlite);
-      else this.#sqlite.exec('commit');
+      else this.#steps.commit.run();
     } catch (error) {
       rollBack(this.#sqlite);
       throw error;

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Job } from '../../core/job.ts';
+import type { JobEnd } from '../../core/jobs/jobStore.ts';
 import type { TransactAtOnce } from '../database.ts';
 import { type Held, isHeld, type JobWrites, NEXT_REVISION } from '../jobWrites.ts';
 import type { NodeLog } from '../nodeLog.ts';
@@ -16,7 +17,7 @@ export function jobTransaction(
   { committed, durably }: { committed: TransactAtOnce; durably: TransactAtOnce },
   log: NodeLog,
 ): JobWrites {
-  const insertJob = prepareQuery((job: Omit<Job, 'createTime'> & { createTime: number; owner: string }) =>
+  const insertJob = prepareQuery((job: NewJob & EndColumns) =>
     db.insertInto('jobs').values({
       id: job.id,
       node_uuid: job.nodeUuid,
@@ -26,6 +27,9 @@ export function jobTransaction(
       role: job.role,
       state: job.state,
       create_time: job.createTime,
+      end_time: job.end_time,
+      result: job.result,
+      error: job.error,
       requested_by: job.requestedBy,
       owner: job.owner,
     }),
@@ -54,7 +58,7 @@ export function jobTransaction(
       .where('state', '<>', 'done')
       .returning('key'),
   );
-  const endRunning = prepareQuery((end: Held & Pick<JobsTable, 'state' | 'end_time' | 'result' | 'error'>) =>
+  const endRunning = prepareQuery((end: Held & EndColumns) =>
     db
       .updateTable('jobs')
       .set({ state: end.state, end_time: end.end_time, result: end.result, error: end.error })
@@ -75,7 +79,7 @@ export function jobTransaction(
       try {
         await log.transactionAtOnce(committed, (run, setLastError) => {
           const { id, nodeUuid } = job;
-          run(insertJob({ ...job, createTime: job.createTime.getTime(), owner }));
+          run(insertJob({ ...job, createTime: job.createTime.getTime(), owner, ...NO_END }));
           run(insertRevision(toRevision(job)));
           if (nodeUuid !== null) {
             setLastError(nodeUuid, null);
@@ -93,15 +97,22 @@ export function jobTransaction(
       }
     },
 
+    addJob: (job, owner, ended) =>
+      log.transactionAtOnce(committed, (run, setLastError) => {
+        // Asked when the transaction runs: until now it waited for its turn.
+        const end = ended();
+        const { nodeUuid } = job;
+        const begun = { ...job, createTime: job.createTime.getTime(), owner };
+        run(insertJob(end === null ? { ...begun, ...NO_END } : { ...begun, ...toEndColumns(end) }));
+        run(insertRevision(toRevision(end === null ? job : { ...end, revision: job.revision + 1 })));
+        if (nodeUuid !== null) setLastError(nodeUuid, end === null ? null : end.lastError);
+        return end !== null;
+      }),
+
     endJob: (end, { owner, fence }) =>
       log.transactionAtOnce(durably, (run, setLastError) => {
-        const { id, state, lastError } = end;
-        const columns = {
-          end_time: end.endTime.getTime(),
-          result: toJsonColumn(end.result),
-          error: toJsonColumn(end.error),
-        };
-        const [ended] = run(endRunning({ id, owner, fence: fence ?? 0, state, ...columns }));
+        const { id, lastError } = end;
+        const [ended] = run(endRunning({ id, owner, fence: fence ?? 0, ...toEndColumns(end) }));
         if (ended === undefined) return null;
         const { node_uuid: nodeUuid, revision } = ended;
         run(insertRevision(toRevision({ ...end, revision })));
@@ -112,6 +123,19 @@ export function jobTransaction(
         return { revision, freed: freed?.wanted === 1 ? nodeUuid : null };
       }),
   };
+}
+
+type NewJob = Omit<Job, 'createTime' | 'endTime' | 'state' | 'result' | 'error'> & {
+  createTime: number;
+  owner: string;
+};
+
+type EndColumns = Pick<JobsTable, 'state' | 'end_time' | 'result' | 'error'>;
+
+const NO_END: EndColumns = { state: 'running', end_time: null, result: null, error: null };
+
+function toEndColumns({ state, endTime, result, error }: JobEnd): EndColumns {
+  return { state, end_time: endTime.getTime(), result: toJsonColumn(result), error: toJsonColumn(error) };
 }
 
 /** Rolls back a transaction whose hold is lost. */

@@ -10,15 +10,17 @@ function failOnce(store: Store): void {
 }
 
 describe('the method of a job', () => {
-  test('begins before the job is on the disk, but its caller hears of it afterwards', async () => {
+  test('that needs a wait begins before the job is on the disk, but its caller hears of it afterwards', async () => {
     const { core, store, hardware } = await startCore(['n1']);
     const disk = Promise.withResolvers<void>();
-    vi.spyOn(store, 'onDisk').mockImplementation(() => disk.promise);
+    const onDisk = vi.spyOn(store, 'onDisk').mockImplementation(() => disk.promise);
     let accepted = false;
     const call = startJob(core, nodeCall('work')).finally(() => {
       accepted = true;
     });
-    (await hardware.call(0)).finish(null);
+    const held = await hardware.call(0);
+    await vi.waitFor(() => expect(onDisk).toHaveBeenCalled());
+    held.finish(null);
     await turn();
     expect(accepted).toBe(false);
     disk.resolve();

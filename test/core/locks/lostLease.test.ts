@@ -47,6 +47,9 @@ test('a call with a key does not act once its process has lost its lease, as a r
   await expect(call).rejects.toMatchObject({ kind: 'store_unavailable' });
   expect(hardware.calls).toHaveLength(1);
 
+  // A lease again.
+  const defect = () => core.callNodeMethod(nodeCall('defect', { node: 'n2' }));
+  await vi.waitFor(() => expect(defect()).rejects.toMatchObject({ kind: 'internal' }), { timeout: 5000 });
   const repeat = core.callNodeMethod(nodeCall('exclusive', { idempotencyKey: 'key', lockWait: 30_000 }));
   (await hardware.call(1)).finish('done');
   expect(await repeat).toEqual({ kind: 'result', result: 'done' });

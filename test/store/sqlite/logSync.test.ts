@@ -327,6 +327,8 @@ test('tells which steps of the store wait for the disk', async () => {
   expect(await waits(() => store.acceptJob(job, hold(), null, {}))).toBe(false);
   expect(await waits(() => store.endJob(sampleEnd(job), hold()))).toBe(true);
   expect(await waits(() => accept(store, 2).then(() => store.onDisk()))).toBe(true);
+  expect(await waits(() => store.addJob(sampleJob(3), 'process-1', () => null))).toBe(false);
+  expect(await waits(() => store.addJob(sampleJob(4), 'process-1', () => sampleEnd(sampleJob(4))))).toBe(true);
 });
 
 test('the beginning and the end of a job that ends at once come to the disk together', async () => {

@@ -1,0 +1,236 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { PassthruError } from '../../../src/core/errors.ts';
+import type { Json } from '../../../src/core/json.ts';
+import type { Store } from '../../../src/core/store.ts';
+import { driverCall, nodeCall, operator, startCore, startJob, watchToEnd } from '../harness.ts';
+import { watchJobs, words } from '../watch/watching.ts';
+
+const REFUSED = new PassthruError('store_unavailable', 'The disk is full');
+
+function spies(store: Store) {
+  return {
+    addJob: vi.spyOn(store, 'addJob'),
+    acceptJob: vi.spyOn(store, 'acceptJob'),
+    endJob: vi.spyOn(store, 'endJob'),
+  };
+}
+
+/** Returns the revisions of a job that are stored. */
+async function stored(store: Store, id: string): Promise<[number, string][]> {
+  return (await store.listRevisions(id, 0)).map(({ revision, state }) => [revision, state]);
+}
+
+describe('on a store of one process', () => {
+  test.each<[name: string, end: Json | Error, state: string, lastError: unknown]>([
+    ['a result', { fans: 3 }, 'succeeded', null],
+    ['an error', new PassthruError('bmc_failed', 'it smokes'), 'failed', expect.stringContaining('it smokes')],
+    ['a defect', new TypeError('oops'), 'failed', expect.stringContaining('work')],
+  ])('a job whose method needs no wait is stored once, with its end: %s', async (_, end, state, lastError) => {
+    const { core, store, hardware } = await startCore();
+    const before = startJob(core, nodeCall('work'));
+    (await hardware.call(0)).fail(new PassthruError('bmc_failed', 'before'));
+    await before;
+    const steps = spies(store);
+    const call = startJob(core, nodeCall('work'));
+    const held = await hardware.call(1);
+    if (end instanceof Error) held.fail(end);
+    else held.finish(end);
+    const job = await call;
+    // As it was accepted: what a caller is told does not depend on how long the method takes.
+    expect(job).toMatchObject({ state: 'running', revision: 1, endTime: null });
+    expect(await core.jobs.get(job.id, operator)).toMatchObject({
+      ...{ state, revision: 2, createTime: job.createTime, requestedBy: 'operator' },
+      result: end instanceof Error ? null : end,
+    });
+    expect(await stored(store, job.id)).toEqual([[2, state]]);
+    expect(await core.nodes.get('n1')).toMatchObject({ lastError, reservation: null });
+    expect([steps.addJob, steps.acceptJob, steps.endJob].map(({ mock }) => mock.calls.length)).toEqual([1, 0, 0]);
+    await expect(watchToEnd(core, job.id, job.revision)).resolves.toMatchObject([{ state, revision: 2 }]);
+    await expect(watchToEnd(core, job.id, 0)).resolves.toMatchObject([{ state, revision: 2 }]);
+  });
+
+  test('a job whose method takes longer is stored when it begins, and named in its reservation then', async () => {
+    const { core, store, hardware } = await startCore();
+    const steps = spies(store);
+    const job = await startJob(core, nodeCall('work'));
+    expect(await stored(store, job.id)).toEqual([[1, 'running']]);
+    expect((await core.nodes.get('n1')).reservation).toMatchObject({ method: 'work', job: job.id });
+    hardware.calls[0]!.finish('done');
+    expect(await watchToEnd(core, job.id, 0)).toMatchObject([{ revision: 1 }, { revision: 2, result: 'done' }]);
+    expect([steps.addJob, steps.acceptJob, steps.endJob].map(({ mock }) => mock.calls.length)).toEqual([1, 0, 1]);
+  });
+
+  test('a caller hears of its job, and another of its node, when the job is stored', async () => {
+    const { core, store, hardware } = await startCore();
+    const disk = Promise.withResolvers<void>();
+    const addJob = store.addJob.bind(store);
+    vi.spyOn(store, 'addJob').mockImplementationOnce(async (...args) => {
+      await disk.promise;
+      return addJob(...args);
+    });
+    let told = false;
+    const call = startJob(core, nodeCall('work')).finally(() => {
+      told = true;
+    });
+    (await hardware.call(0)).finish(null);
+    await expect(core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+      kind: 'node_locked',
+      lock: { method: 'work', job: null },
+    });
+    expect(told).toBe(false);
+    disk.resolve();
+    await call;
+    const next = core.callNodeMethod(nodeCall('exclusive', { lockWait: 1000 }));
+    (await hardware.call(1)).finish('free');
+    expect(await next).toMatchObject({ result: 'free' });
+  });
+
+  test('a method without a lock, or of a driver, is stored so too', async () => {
+    const { core, store, hardware } = await startCore();
+    for (const [index, begin] of [
+      () => core.callNodeMethod(nodeCall('shared_work')),
+      () => core.callDriverMethod(driverCall('survey')),
+    ].entries()) {
+      const call = begin();
+      (await hardware.call(index)).finish(index);
+      const outcome = await call;
+      if (outcome.kind !== 'job') throw new TypeError(outcome.kind);
+      expect(await stored(store, outcome.job.id)).toEqual([[2, 'succeeded']]);
+    }
+  });
+
+  test('a watcher of all jobs is told of such a job once', async () => {
+    const { core, hardware } = await startCore();
+    const watcher = watchJobs(core);
+    await watcher.current();
+    for (const index of [0, 1]) {
+      const call = startJob(core, nodeCall('work', { lockWait: 1000 }));
+      (await hardware.call(index)).finish(index);
+      await call;
+    }
+    await watcher.until((events) => events.length === 3);
+    expect(words(watcher.events)).toEqual(['CURRENT', 'work 2 succeeded', 'work 2 succeeded']);
+    await watcher.stop();
+  });
+
+  test('a call with a key is stored before its method begins', async () => {
+    const { core, store, hardware } = await startCore();
+    const steps = spies(store);
+    const call = startJob(core, nodeCall('work', { idempotencyKey: 'k' }));
+    (await hardware.call(0)).finish(null);
+    const job = await call;
+    expect((await watchToEnd(core, job.id, 0)).length).toBe(2);
+    expect([steps.addJob, steps.acceptJob].map(({ mock }) => mock.calls.length)).toEqual([0, 1]);
+  });
+});
+
+test('on a shared store a job is stored before its method begins', async () => {
+  const { core, store, hardware } = await startCore(['n1'], {}, true);
+  const steps = spies(store);
+  const stored = Promise.withResolvers<void>();
+  const acceptJob = store.acceptJob.bind(store);
+  steps.acceptJob.mockImplementationOnce(async (...args) => {
+    await stored.promise;
+    return acceptJob(...args);
+  });
+  const call = startJob(core, nodeCall('work'));
+  await vi.waitFor(() => expect(steps.acceptJob).toHaveBeenCalled());
+  await turn();
+  expect(hardware.calls).toHaveLength(0);
+  stored.resolve();
+  (await hardware.call(0)).finish(null);
+  const job = await call;
+  expect((await watchToEnd(core, job.id, 0)).length).toBe(2);
+  expect(steps.addJob).not.toHaveBeenCalled();
+});
+
+describe('a store that refuses a job whose method has begun', () => {
+  test.each([false, true])(
+    'stops it, frees node and worker, and says that it may have acted; ended: %s',
+    async (ended) => {
+      const { core, store, hardware } = await startCore(['n1'], { workers: 1 });
+      const refusal = Promise.withResolvers<boolean>();
+      vi.spyOn(store, 'addJob').mockImplementationOnce(() => refusal.promise);
+      const call = core.callNodeMethod(nodeCall('work'));
+      const unknown = expect(call).rejects.toMatchObject({
+        kind: 'outcome_unknown',
+        message: expect.stringContaining('may not be kept: The disk is full'),
+      });
+      const held = await hardware.call(0);
+      if (ended) {
+        held.finish(1);
+        await turn();
+      }
+      refusal.reject(REFUSED);
+      await unknown;
+      expect(held.task.signal.aborted).toBe(!ended);
+      expect((await core.jobs.list(ALL, operator)).items).toEqual([]);
+      const next = core.callNodeMethod(nodeCall('work', { lockWait: 1000 }));
+      (await hardware.call(1)).finish(2);
+      await next;
+    },
+  );
+
+  test('is asked before the next method begins, until it takes a job', async () => {
+    const { core, store, hardware } = await startCore();
+    const { addJob, acceptJob } = spies(store);
+    addJob.mockRejectedValueOnce(REFUSED);
+    await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    for (let time = 0; time < 3; time++) {
+      acceptJob.mockRejectedValueOnce(REFUSED);
+      await expect(core.callNodeMethod(nodeCall('work', { lockWait: 1000 }))).rejects.toMatchObject({
+        kind: 'store_unavailable',
+      });
+    }
+    expect(hardware.calls).toHaveLength(1);
+    for (const index of [1, 2]) {
+      const call = startJob(core, nodeCall('work', { lockWait: 1000 }));
+      (await hardware.call(index)).finish(null);
+      await call;
+    }
+    expect([addJob, acceptJob].map(({ mock }) => mock.calls.length)).toEqual([2, 4]);
+  });
+
+  test('but has stored it all the same leaves no running job', async () => {
+    const { core, store, hardware } = await startCore();
+    const addJob = store.addJob.bind(store);
+    vi.spyOn(store, 'addJob').mockImplementationOnce(async (...args) => {
+      await addJob(...args);
+      throw REFUSED;
+    });
+    await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    expect(hardware.calls).toHaveLength(1);
+    await expect
+      .poll(async () => (await core.jobs.list(ALL, operator)).items)
+      .toMatchObject([{ state: 'failed', error: { kind: 'outcome_unknown' } }]);
+    expect(await core.nodes.get('n1')).toMatchObject({
+      reservation: null,
+      lastError: expect.stringContaining('may have acted'),
+    });
+  });
+
+  test('for its end stores its beginning, and that its end could not be stored', async () => {
+    const { core, store, hardware } = await startCore();
+    // The error of node:sqlite for a text of a gigabyte.
+    const tooBig = () => Object.assign(new Error('string or blob too big'), { errcode: 18 });
+    const addJob = store.addJob.bind(store);
+    vi.spyOn(store, 'addJob').mockImplementation((job, owner, ended) =>
+      addJob(job, owner, () => {
+        if (ended() === null) return null;
+        throw tooBig();
+      }),
+    );
+    vi.spyOn(store, 'endJob').mockRejectedValueOnce(tooBig());
+    const call = startJob(core, nodeCall('work'));
+    (await hardware.call(0)).finish('long');
+    const job = await call;
+    expect(await watchToEnd(core, job.id, 0)).toMatchObject([
+      { state: 'running', revision: 1 },
+      { state: 'failed', revision: 2, result: null, error: { kind: 'internal' } },
+    ]);
+    expect((await core.nodes.get('n1')).reservation).toBeNull();
+  });
+});
+
+const ALL = { limit: 10, olderThan: null, node: null, driver: null, state: null } as const;
