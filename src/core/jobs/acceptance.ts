@@ -8,6 +8,9 @@ import type { Store } from '../store.ts';
 import type { AbandonedJobs } from './abandonedJobs.ts';
 import type { JobEnd, JobHold } from './jobStore.ts';
 
+/** How long, in milliseconds, the store may take for the jobs of methods that have begun before no more are begun so. */
+const PATIENCE = 250;
+
 /** Stores the jobs of asynchronous calls: before their methods begin, or, where nobody else could begin them, meanwhile. */
 export class Acceptance {
   readonly #store: Store;
@@ -15,6 +18,10 @@ export class Acceptance {
   readonly #log: Logger;
   /** Whether the store has taken the last job. */
   #takes = true;
+  /** The number of jobs that the store is storing while their methods run. */
+  #pending = 0;
+  /** When the store stored one, or was given the first, by the monotonic clock. */
+  #heardAt = 0;
 
   constructor(store: Store, abandoned: AbandonedJobs, log: Logger) {
     this.#store = store;
@@ -24,10 +31,11 @@ export class Acceptance {
 
   /**
    * Whether the method may begin before its job is stored: when the hold can be lost to nobody, no repeat has to find the job,
-   * and the store is not one that refuses jobs, for which nothing should be done on a machine.
+   * and the store neither refuses jobs nor hangs, in which case nothing should be done on a machine.
    */
   mayFollow(hold: JobHold, idempotent: IdempotentCall | null): boolean {
-    return !this.#store.shared && hold.fence === null && idempotent === null && this.#takes;
+    if (this.#store.shared || hold.fence !== null || idempotent !== null || !this.#takes) return false;
+    return this.#pending === 0 || performance.now() - this.#heardAt < PATIENCE;
   }
 
   /**
@@ -55,17 +63,21 @@ export class Acceptance {
    * @param ended returns the end once the method has ended
    */
   async during(job: Job, owner: string, ended: () => JobEnd | null): Promise<boolean> {
+    if (this.#pending++ === 0) this.#heardAt = performance.now();
     try {
       const whole = await this.#store.addJob(job, owner, ended).catch((error: unknown) => {
         // The store may refuse the end, which is not known to be the fault of the job.
         if (isStoreUnavailable(error) || ended() === null) throw error;
         return this.#store.addJob(job, owner, () => null);
       });
+      this.#heardAt = performance.now();
       this.#logAccepted(job);
       return whole;
     } catch (error) {
       this.#takes = false;
       throw error;
+    } finally {
+      this.#pending--;
     }
   }
 

@@ -125,6 +125,31 @@ describe('on a store of one process', () => {
   });
 });
 
+test('while the store hangs no further method begins before its job is stored', async () => {
+  const { core, store, hardware } = await startCore(['n1', 'n2', 'n3', 'n4']);
+  const hanging = Promise.withResolvers<boolean>();
+  const steps = spies(store);
+  steps.addJob.mockImplementationOnce(() => hanging.promise);
+  let now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const first = core.callNodeMethod(nodeCall('work'));
+  await hardware.call(0);
+  now += 249;
+  const second = startJob(core, nodeCall('work', { node: 'n2' }));
+  await second;
+  // The store is heard of: it does not hang.
+  now += 249;
+  await startJob(core, nodeCall('work', { node: 'n3' }));
+  expect(steps.acceptJob).not.toHaveBeenCalled();
+  now += 250;
+  steps.acceptJob.mockRejectedValueOnce(REFUSED);
+  await expect(core.callNodeMethod(nodeCall('work', { node: 'n4' }))).rejects.toBe(REFUSED);
+  expect(hardware.calls).toHaveLength(3);
+  hanging.reject(REFUSED);
+  await expect(first).rejects.toMatchObject({ kind: 'outcome_unknown' });
+  clock.mockRestore();
+});
+
 test('on a shared store a job is stored before its method begins', async () => {
   const { core, store, hardware } = await startCore(['n1'], {}, true);
   const steps = spies(store);
