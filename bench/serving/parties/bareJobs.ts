@@ -9,6 +9,7 @@ const NODES = 64;
 const database = new DatabaseSync(process.env.DATABASE ?? '');
 database.exec(`
   pragma journal_mode = wal; pragma synchronous = full;
+  drop table if exists jobs;
   create table jobs (
     id text primary key, node text not null, state text not null, begun integer not null, ended integer, result text
   );
