@@ -34,9 +34,9 @@ export type CallEnd = { outcome: Outcome; error: null } | { outcome: null; error
 export interface Observer {
   callBegan(report: CallReport): void;
   callEnded(report: CallReport, end: CallEnd): void;
-  /** An accepted job starts; called in the scope of the request that started it. */
+  /** A job starts; called in the scope of the request that started it. */
   jobBegan(job: Job): void;
-  /** The end of a job of this process is stored. */
+  /** A job of this process has ended, and its end is stored, unless the store refused the job itself. */
   jobEnded(job: Job): void;
   /** A node that was locked has been reserved after a wait of `waited` milliseconds. */
   lockTaken(waited: number): void;

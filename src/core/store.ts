@@ -193,6 +193,8 @@ export interface EndPlace {
 export interface Store extends JobStore, ChangeStore, EventStore, EventSourceStore, HandoverStore {
   /** Whether other processes may use the store at the same time. */
   readonly shared: boolean;
+  /** Whether the last change succeeded, as far as this process knows. */
+  readonly takesChanges: boolean;
   /** Fires when the store is closed: no step succeeds from then on. */
   readonly closed: AbortSignal;
 

@@ -28,6 +28,8 @@ export class StoreHealth {
   readonly #cipher: SecretsCipher;
   readonly #closed: AbortSignal;
   #failure: unknown = null;
+  /** Whether a step or a probe has failed since the last change. */
+  #refuses = false;
   #probing: Promise<void> | null = null;
   #probedAt = Number.NEGATIVE_INFINITY;
   #secretsReadAt = Number.NEGATIVE_INFINITY;
@@ -39,8 +41,19 @@ export class StoreHealth {
     this.#closed = closed;
   }
 
+  /** Whether the last change succeeded, as far as known. */
+  get takesChanges(): boolean {
+    return !this.#refuses;
+  }
+
+  /** Remembers that a change succeeded, which shows nothing of other steps. */
+  changed(): void {
+    this.#refuses = false;
+  }
+
   /** Remembers that a step failed. */
   failed(error: PassthruError): void {
+    this.#refuses = true;
     // Health is shown to anybody.
     this.#failure = error instanceof MissingKeyError ? missingKey() : error;
   }
@@ -66,8 +79,12 @@ export class StoreHealth {
       const isDue = this.#database.shared && performance.now() - this.#secretsReadAt >= SECRETS_INTERVAL;
       if (before !== null || isDue) await this.#readSecrets();
       // A step may have failed meanwhile.
-      if (this.#failure === before) this.#failure = null;
+      if (this.#failure === before) {
+        this.#failure = null;
+        this.#refuses = false;
+      }
     } catch (error) {
+      this.#refuses = true;
       this.#failure = this.#database.toStoreError(error) ?? error;
     }
   }

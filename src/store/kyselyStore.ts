@@ -25,7 +25,7 @@ import { transcriptStore } from './transcripts.ts';
 type Method = (...args: never[]) => Promise<unknown>;
 
 /** The members of a store that are no steps of the database. */
-type NotStep = 'shared' | 'closed' | 'onChange' | 'onOwnChange' | 'noteReservation' | 'close';
+type NotStep = 'shared' | 'takesChanges' | 'closed' | 'onChange' | 'onOwnChange' | 'noteReservation' | 'close';
 
 /** The steps after which `onOwnChange` calls. */
 const CHANGING: ReadonlySet<string> = new Set<keyof Store>([
@@ -100,7 +100,9 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
       running++;
       try {
         database.checkFile?.();
-        return await withBusyRetry(() => method(...args), isBusy, closed.signal);
+        const result = await withBusyRetry(() => method(...args), isBusy, closed.signal);
+        if (changes) health.changed();
+        return result;
       } catch (error) {
         const unavailable = isStoreUnavailable(error) ? (error as PassthruError) : database.toStoreError(error);
         if (unavailable !== null && !(error instanceof LogNotReady)) {
@@ -121,6 +123,14 @@ export function kyselyStore(database: Database, options: KyselyStoreOptions = {}
   return {
     ...(guarded as unknown as typeof steps),
     shared: database.shared,
+    get takesChanges() {
+      try {
+        database.checkFile?.();
+      } catch {
+        return false;
+      }
+      return health.takesChanges;
+    },
     closed: closed.signal,
     onChange: (listener) => database.onChange(listener),
     onOwnChange: (listener) => void listeners.push(listener),

@@ -11,8 +11,8 @@ const unavailable = new PassthruError('store_unavailable', 'The store is not ava
 const admin = { name: 'admin', role: 'admin' as const };
 
 /** Opens a store that counts the attempts of one step, which fail once `fail` was called. */
-async function failingStore(step: 'release' | 'releaseOwn' | 'endJob' | 'finishIdempotent' | 'forgetIdempotent') {
-  const store = await openMemoryStore(true);
+async function failingStore(step: 'addJob' | 'release' | 'endJob' | 'finishIdempotent') {
+  const store = await openMemoryStore(step !== 'addJob');
   let attempts = 0;
   const fail = () => {
     store[step] = async () => {
@@ -45,6 +45,23 @@ describe('closing the store ends the retries of a step', () => {
     const before = attempts();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(attempts()).toBe(before);
+  });
+
+  test('the beginning of a job, which leaves its caller an unknown outcome', async () => {
+    const { store, fail, attempts } = await failingStore('addJob');
+    const { core, hardware } = await startCoreOn(store, 'host-a');
+    await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
+    fail();
+    await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    const held = await hardware.call(0);
+    await vi.advanceTimersByTimeAsync(3000);
+    const before = attempts();
+    expect(before).toBeGreaterThan(2);
+    await store.close();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(attempts()).toBe(before);
+    held.finish(null);
+    await vi.waitFor(() => expect(core.load().runningJobs).toBe(0));
   });
 
   test('of a caller that waits for a node which was never released', async () => {

@@ -17,7 +17,10 @@ function failWith(call: HeldCall, thrown: unknown): void {
 }
 
 /** The asynchronous steps of a store. */
-type StoreStep = Exclude<keyof Store, 'shared' | 'closed' | 'onChange' | 'onOwnChange' | 'noteReservation'>;
+type StoreStep = Exclude<
+  keyof Store,
+  'shared' | 'takesChanges' | 'closed' | 'onChange' | 'onOwnChange' | 'noteReservation'
+>;
 
 /** Lets the next call of `step` fail as a store that cannot be reached. */
 function loseOnce<K extends StoreStep>(store: Store, step: K) {

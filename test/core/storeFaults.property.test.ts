@@ -26,7 +26,7 @@ const fate = fc.constantFrom(...Array(9).fill('done'), 'unavailable', 'defect', 
 
 /** The steps that fail; `late` ones also when they were done, as where the connection to the database breaks. */
 const STEPS: [
-  step: Exclude<keyof Store, 'closed' | 'shared' | 'onChange' | 'onOwnChange' | 'noteReservation'>,
+  step: Exclude<keyof Store, 'closed' | 'shared' | 'takesChanges' | 'onChange' | 'onOwnChange' | 'noteReservation'>,
   late: boolean,
 ][] = [
   ['getNodeByName', false],

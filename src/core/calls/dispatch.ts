@@ -245,7 +245,7 @@ export class Dispatch {
         const hold = { owner: tenure.id, fence: lock?.storedFence ?? null };
         const idempotent = claim?.call ?? null;
         const job = newJob(node, jobOf(checked));
-        const stored = !jobs.acceptance.mayFollow(hold, idempotent);
+        const stored = !jobs.acceptance.mayFollow(idempotent);
         if (stored) await jobs.acceptance.before(job, hold, idempotent, recordJob(job));
         handedOver = true;
         const begun = this.#start(checked, { job, stored, tenure, lock }, run, leaveWorker);

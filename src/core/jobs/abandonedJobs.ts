@@ -95,7 +95,10 @@ export class AbandonedJobs {
     };
     try {
       await untilStored(endAll, this.#store.closed, (error) =>
-        this.#log.error({ err: error, jobs: this.#waiting.size }, 'ending jobs that were not run failed, retrying'),
+        this.#log.error(
+          { err: error, jobs: this.#waiting.size },
+          'ending jobs that the store failed to accept failed, retrying',
+        ),
       );
     } catch {
       // The store was closed; the process that opens it next ends the jobs.

@@ -5,6 +5,7 @@ import type { JsonObject } from '../json.ts';
 import { lostBeforeAcceptance } from '../locks/lease.ts';
 import type { Logger } from '../logger.ts';
 import type { Store } from '../store.ts';
+import { untilStored } from '../waiting.ts';
 import type { AbandonedJobs } from './abandonedJobs.ts';
 import type { JobEnd, JobHold } from './jobStore.ts';
 
@@ -16,8 +17,6 @@ export class Acceptance {
   readonly #store: Store;
   readonly #abandoned: AbandonedJobs;
   readonly #log: Logger;
-  /** Whether the store has taken the last job. */
-  #takes = true;
   /** The number of jobs that the store is storing while their methods run. */
   #pending = 0;
   /** When the store stored one, or was given the first, by the monotonic clock. */
@@ -30,11 +29,11 @@ export class Acceptance {
   }
 
   /**
-   * Whether the method may begin before its job is stored: when the hold can be lost to nobody, no repeat has to find the job,
-   * and the store neither refuses jobs nor hangs, in which case nothing should be done on a machine.
+   * Whether the method may begin before its job is stored: when no other process could begin it, no repeat has to find the job,
+   * and the store neither refuses changes nor hangs, in which case nothing should be done on a machine.
    */
-  mayFollow(hold: JobHold, idempotent: IdempotentCall | null): boolean {
-    if (this.#store.shared || hold.fence !== null || idempotent !== null || !this.#takes) return false;
+  mayFollow(idempotent: IdempotentCall | null): boolean {
+    if (this.#store.shared || idempotent !== null || !this.#store.takesChanges) return false;
     return this.#pending === 0 || performance.now() - this.#heardAt < PATIENCE;
   }
 
@@ -54,30 +53,47 @@ export class Acceptance {
       throw error;
     }
     if (!accepted) throw lostBeforeAcceptance();
-    this.#takes = true;
     this.#logAccepted(job);
   }
 
   /**
-   * Stores a job whose method has begun. Returns whether that was with its end.
+   * Stores a job whose method has begun, retrying until the store responds. Returns whether that was with its end.
    * @param ended returns the end once the method has ended
+   * @param failed called with the error of each attempt
+   * @throws what the store has against the job itself, or that it is closed
    */
-  async during(job: Job, owner: string, ended: () => JobEnd | null): Promise<boolean> {
+  async during(
+    job: Job,
+    owner: string,
+    ended: () => JobEnd | null,
+    failed: (error: unknown) => void,
+  ): Promise<boolean> {
     if (this.#pending++ === 0) this.#heardAt = performance.now();
     try {
-      const whole = await this.#store.addJob(job, owner, ended).catch((error: unknown) => {
-        // The store may refuse the end, which is not known to be the fault of the job.
-        if (isStoreUnavailable(error) || ended() === null) throw error;
-        return this.#store.addJob(job, owner, () => null);
-      });
+      const whole = await untilStored(
+        () => this.#add(job, owner, ended),
+        this.#store.closed,
+        (error) => {
+          failed(error);
+          if (!isStoreUnavailable(error)) throw error;
+          this.#log.error({ err: error, job: job.id }, 'storing a job that has begun failed, retrying');
+        },
+      );
       this.#heardAt = performance.now();
       this.#logAccepted(job);
       return whole;
-    } catch (error) {
-      this.#takes = false;
-      throw error;
     } finally {
       this.#pending--;
+    }
+  }
+
+  async #add(job: Job, owner: string, ended: () => JobEnd | null): Promise<boolean> {
+    try {
+      return await this.#store.addJob(job, owner, ended);
+    } catch (error) {
+      // What the store refuses may be the end, such as a result that is too long.
+      if (isStoreUnavailable(error) || ended() === null) throw error;
+      return this.#store.addJob(job, owner, () => null);
     }
   }
 

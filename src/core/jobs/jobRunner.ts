@@ -55,7 +55,7 @@ export interface JobWork {
 
 /** A job that has been begun. */
 export interface JobRun {
-  /** Resolves when the job is stored, to whether that was with its end. Rejects when it is not; its work is stopped then. */
+  /** Resolves when the job is stored, to whether that was with its end. Rejects when that fails, although it is retried. */
   stored: Promise<boolean>;
   /**
    * Resolves when its end is stored and its node free: to the ended job, or to null when both are left to other processes
@@ -135,13 +135,15 @@ export class JobRunner implements Jobs {
       end: null,
       progress: null,
     };
-    running.progress = new ProgressRecorder(running, this.#store, this.#log, this.#publish);
     this.#running.set(job.id, running);
     this.#observer.jobBegan(job);
     tenure.guard(controller);
     // Asked for before the work begins, and done when the event loop turns: work that needs no wait has ended by then.
-    const stored = this.#storeBeginning(work, running);
-    return { stored, ended: this.#runToEnd(work, running, stored) };
+    const first = Promise.withResolvers<boolean>();
+    const stored = this.#storeBeginning(work, running, first.reject);
+    stored.then(first.resolve, first.reject);
+    running.progress = new ProgressRecorder(running, stored, this.#store, this.#log, this.#publish);
+    return { stored: first.promise, ended: this.#runToEnd(work, running, stored) };
   }
 
   /**
@@ -156,11 +158,15 @@ export class JobRunner implements Jobs {
     }
   }
 
-  async #storeBeginning({ job, stored, tenure, lock, controller }: JobWork, running: RunningJob): Promise<boolean> {
+  async #storeBeginning(
+    { job, stored, tenure, lock, controller }: JobWork,
+    running: RunningJob,
+    failed: (error: unknown) => void,
+  ): Promise<boolean> {
     try {
-      if (!stored && (await this.acceptance.during(job, tenure.id, () => running.end))) return true;
+      if (!stored && (await this.acceptance.during(job, tenure.id, () => running.end, failed))) return true;
     } catch (error) {
-      if (running.end === null) controller.abort(toPassthruError(error));
+      if (running.end === null && !this.#store.closed.aborted) controller.abort(toPassthruError(error));
       throw error;
     }
     lock?.nameJob(job.id);

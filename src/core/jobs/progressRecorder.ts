@@ -19,6 +19,7 @@ interface Reporting {
 /** Stores the progress that the method of a running job reports: the newest, at intervals. */
 export class ProgressRecorder {
   readonly #reporting: Reporting;
+  readonly #stored: Promise<unknown>;
   readonly #store: Pick<JobStore, 'recordProgress'>;
   readonly #log: Logger;
   readonly #recorded: (job: Job) => void;
@@ -31,14 +32,19 @@ export class ProgressRecorder {
   #write: Promise<void> = Promise.resolve();
   #ended = false;
 
-  /** @param recorded called with the job when a change of its progress was stored */
+  /**
+   * @param stored resolves when the job is stored
+   * @param recorded called with the job when a change of its progress was stored
+   */
   constructor(
     reporting: Reporting,
+    stored: Promise<unknown>,
     store: Pick<JobStore, 'recordProgress'>,
     log: Logger,
     recorded: (job: Job) => void,
   ) {
     this.#reporting = reporting;
+    this.#stored = stored;
     this.#store = store;
     this.#log = log;
     this.#recorded = recorded;
@@ -70,6 +76,12 @@ export class ProgressRecorder {
   }
 
   async #storePending(): Promise<void> {
+    try {
+      await this.#stored;
+    } catch {
+      return;
+    }
+    if (this.#ended) return;
     const { job, hold } = this.#reporting;
     const progress = this.#pending as Progress;
     this.#pending = null;

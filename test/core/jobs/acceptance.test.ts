@@ -1,9 +1,14 @@
+import { renameSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { PassthruError } from '../../../src/core/errors.ts';
 import type { Json } from '../../../src/core/json.ts';
+import { silentLogger } from '../../../src/core/logger.ts';
 import type { Store } from '../../../src/core/store.ts';
-import { driverCall, nodeCall, operator, startCore, startJob, watchToEnd } from '../harness.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { temporaryDatabase } from '../../store/temporaryDatabase.ts';
+import { driverCall, nodeCall, operator, startCore, startCoreOn, startJob, watchToEnd } from '../harness.ts';
 import { watchJobs, words } from '../watch/watching.ts';
 
 const REFUSED = new PassthruError('store_unavailable', 'The disk is full');
@@ -150,6 +155,49 @@ test('while the store hangs no further method begins before its job is stored', 
   clock.mockRestore();
 });
 
+test('while the store refuses changes no method begins before its job is stored', async () => {
+  const file = temporaryDatabase();
+  const store = await openStore(`sqlite:${file.path}`, { log: silentLogger });
+  const { core, hardware } = await startCoreOn(store, 'host-a');
+  for (const name of ['n1', 'n2', 'n3', 'n4']) await core.nodes.create({ name, driver: 'gated' }, operator);
+  const { addJob, acceptJob } = spies(store);
+  const other = new DatabaseSync(file.path);
+  other.exec('begin immediate');
+  await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
+  for (const node of ['n2', 'n3']) {
+    await expect(core.callNodeMethod(nodeCall('work', { node }))).rejects.toMatchObject({ kind: 'store_unavailable' });
+  }
+  expect(hardware.calls).toHaveLength(1);
+  other.exec('rollback');
+  other.close();
+  await startJob(core, nodeCall('work', { node: 'n2' }));
+  // The job that had begun is stored, and whoever comes next may begin first again.
+  hardware.calls[0]!.finish('kept');
+  await expect
+    .poll(async () => (await core.jobs.list({ ...ALL, node: 'n1' }, operator)).items, { timeout: 5000 })
+    .toMatchObject([{ state: 'succeeded', result: 'kept' }]);
+  const [added, accepted] = [addJob.mock.calls.length, acceptJob.mock.calls.length];
+  await startJob(core, nodeCall('work', { node: 'n4' }));
+  expect([addJob.mock.calls.length - added, acceptJob.mock.calls.length - accepted]).toEqual([1, 0]);
+  for (const call of hardware.calls) call.finish(null);
+  await core.shutdown(1000);
+  await store.close();
+  file.remove();
+});
+
+test('once the file of the store is gone no method begins', async () => {
+  const file = temporaryDatabase();
+  const store = await openStore(`sqlite:${file.path}`, { log: silentLogger });
+  const { core, hardware } = await startCoreOn(store, 'host-a');
+  await core.nodes.create({ name: 'n1', driver: 'gated' }, operator);
+  renameSync(file.path, `${file.path}.away`);
+  await expect.poll(() => store.takesChanges, { timeout: 5000 }).toBe(false);
+  await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'store_unavailable' });
+  expect(hardware.calls).toHaveLength(0);
+  await store.close();
+  file.remove();
+});
+
 test('on a shared store a job is stored before its method begins', async () => {
   const { core, store, hardware } = await startCore(['n1'], {}, true);
   const steps = spies(store);
@@ -170,54 +218,68 @@ test('on a shared store a job is stored before its method begins', async () => {
   expect(steps.addJob).not.toHaveBeenCalled();
 });
 
-describe('a store that refuses a job whose method has begun', () => {
+describe('a job whose method has begun', () => {
   test.each([false, true])(
-    'stops it, frees node and worker, and says that it may have acted; ended: %s',
+    'runs on when the store fails, and is stored when it responds; ended by then: %s',
     async (ended) => {
       const { core, store, hardware } = await startCore(['n1'], { workers: 1 });
-      const refusal = Promise.withResolvers<boolean>();
-      vi.spyOn(store, 'addJob').mockImplementationOnce(() => refusal.promise);
+      const steps = spies(store);
+      steps.addJob.mockRejectedValueOnce(REFUSED);
       const call = core.callNodeMethod(nodeCall('work'));
       const unknown = expect(call).rejects.toMatchObject({
         kind: 'outcome_unknown',
-        message: expect.stringContaining('may not be kept: The disk is full'),
+        message: expect.stringContaining('has started but may not be kept: The disk is full'),
       });
       const held = await hardware.call(0);
-      if (ended) {
-        held.finish(1);
-        await turn();
-      }
-      refusal.reject(REFUSED);
       await unknown;
-      expect(held.task.signal.aborted).toBe(!ended);
-      expect((await core.jobs.list(ALL, operator)).items).toEqual([]);
+      expect(held.task.signal.aborted).toBe(false);
+      await expect(core.callNodeMethod(nodeCall('exclusive', { lockWait: 0 }))).rejects.toMatchObject({
+        kind: 'node_locked',
+      });
+      if (ended) held.finish('kept');
+      await expect.poll(async () => (await core.jobs.list(ALL, operator)).items, { timeout: 5000 }).toHaveLength(1);
+      held.finish('kept');
+      const [job] = (await core.jobs.list(ALL, operator)).items;
+      await expect(call).rejects.toThrow(`Job ${job?.id} has started`);
+      expect((await watchToEnd(core, job!.id)).at(-1)).toMatchObject({
+        state: 'succeeded',
+        result: 'kept',
+        revision: 2,
+      });
+      expect(await stored(store, job!.id)).toHaveLength(ended ? 1 : 2);
       const next = core.callNodeMethod(nodeCall('work', { lockWait: 1000 }));
       (await hardware.call(1)).finish(2);
       await next;
     },
   );
 
-  test('is asked before the next method begins, until it takes a job', async () => {
-    const { core, store, hardware } = await startCore();
-    const { addJob, acceptJob } = spies(store);
-    addJob.mockRejectedValueOnce(REFUSED);
-    await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
-    for (let time = 0; time < 3; time++) {
-      acceptJob.mockRejectedValueOnce(REFUSED);
-      await expect(core.callNodeMethod(nodeCall('work', { lockWait: 1000 }))).rejects.toMatchObject({
-        kind: 'store_unavailable',
-      });
-    }
-    expect(hardware.calls).toHaveLength(1);
-    for (const index of [1, 2]) {
-      const call = startJob(core, nodeCall('work', { lockWait: 1000 }));
-      (await hardware.call(index)).finish(null);
-      await call;
-    }
-    expect([addJob, acceptJob].map(({ mock }) => mock.calls.length)).toEqual([2, 4]);
-  });
+  test.each([false, true])(
+    'is stopped when the store refuses it, and frees node and worker; ended: %s',
+    async (ended) => {
+      const { core, store, hardware } = await startCore(['n1'], { workers: 1 });
+      const refusal = Promise.withResolvers<boolean>();
+      spies(store)
+        .addJob.mockImplementationOnce(() => refusal.promise)
+        .mockRejectedValueOnce(new TypeError('a defect'));
+      const call = core.callNodeMethod(nodeCall('work'));
+      const unknown = expect(call).rejects.toMatchObject({ kind: 'outcome_unknown' });
+      const held = await hardware.call(0);
+      if (ended) {
+        held.finish(1);
+        await turn();
+      }
+      refusal.reject(new TypeError('a defect'));
+      await unknown;
+      expect(held.task.signal.aborted).toBe(!ended);
+      vi.restoreAllMocks();
+      const next = startJob(core, nodeCall('work', { lockWait: 1000 }));
+      (await hardware.call(1)).finish(2);
+      const { id } = await next;
+    expect((await core.jobs.list(ALL, operator)).items).toMatchObject([{ id }]);
+    },
+  );
 
-  test('but has stored it all the same leaves no running job', async () => {
+  test('is ended when the store has kept it although it said that it failed', async () => {
     const { core, store, hardware } = await startCore();
     const addJob = store.addJob.bind(store);
     vi.spyOn(store, 'addJob').mockImplementationOnce(async (...args) => {
@@ -227,13 +289,45 @@ describe('a store that refuses a job whose method has begun', () => {
     await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
     expect(hardware.calls).toHaveLength(1);
     await expect
-      .poll(async () => (await core.jobs.list(ALL, operator)).items)
+      .poll(async () => (await core.jobs.list(ALL, operator)).items, { timeout: 5000 })
       .toMatchObject([{ state: 'failed', error: { kind: 'outcome_unknown' } }]);
+    expect(hardware.calls[0]!.task.signal.aborted).toBe(true);
     expect(await core.nodes.get('n1')).toMatchObject({
       reservation: null,
       lastError: expect.stringContaining('may have acted'),
     });
   });
+
+  test.each([false, true])(
+    'keeps the progress that it reports before it is stored; ended by then: %s',
+    async (ended) => {
+      const { core, store, hardware } = await startCore();
+      const disk = Promise.withResolvers<void>();
+      const addJob = store.addJob.bind(store);
+      vi.spyOn(store, 'addJob').mockImplementationOnce(async (...args) => {
+        await disk.promise;
+        return addJob(...args);
+      });
+      const recordProgress = vi.spyOn(store, 'recordProgress');
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+      const call = startJob(core, nodeCall('work'));
+      const held = await hardware.call(0);
+      held.task.progress(0.1, 'a tenth');
+      await vi.advanceTimersByTimeAsync(400);
+      held.task.progress(0.5, 'half');
+      await vi.advanceTimersByTimeAsync(400);
+      if (ended) held.finish('done');
+      await turn();
+      disk.resolve();
+      vi.useRealTimers();
+      const job = await call;
+      const progress = { fraction: 0.5, message: 'half' };
+      await expect.poll(async () => (await core.jobs.get(job.id, operator)).progress).toEqual(progress);
+      held.finish('done');
+      expect((await watchToEnd(core, job.id)).at(-1)).toMatchObject({ state: 'succeeded', progress });
+      expect(recordProgress).toHaveBeenCalledTimes(ended ? 0 : 1);
+    },
+  );
 
   test('for its end stores its beginning, and that its end could not be stored', async () => {
     const { core, store, hardware } = await startCore();
