@@ -52,12 +52,13 @@ describe('closing the store ends the retries of a step', () => {
     const { core, hardware } = await startCoreOn(store, 'host-a');
     await core.nodes.create({ name: 'n1', driver: 'gated' }, admin);
     fail();
-    await expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
+    const unknown = expect(core.callNodeMethod(nodeCall('work'))).rejects.toMatchObject({ kind: 'outcome_unknown' });
     const held = await hardware.call(0);
     await vi.advanceTimersByTimeAsync(3000);
     const before = attempts();
     expect(before).toBeGreaterThan(2);
     await store.close();
+    await unknown;
     await vi.advanceTimersByTimeAsync(10_000);
     expect(attempts()).toBe(before);
     held.finish(null);

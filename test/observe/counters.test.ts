@@ -50,11 +50,17 @@ test('counts failed store operations', async () => {
   other.exec('begin immediate');
   // The service waits only briefly for another program's write; an asynchronous call writes its job.
   const startJob = async () => (await observed.send('POST', JOB, { bar: 'meow' })).status;
-  expect(await startJob()).toBe(503);
-  expect(await observed.metric('passthru_store_errors_total')).toBeGreaterThan(0);
+  const begun = startJob();
+  await vi.waitUntil(async () => (await observed.metric('passthru_store_errors_total'))! > 0, { timeout: 10_000 });
+  // Not on the node of the job that has begun.
+  const refused = await observed.send('POST', '/v1/nodes/fake-1/vendor_passthru/fourth_method_shared_lock', {
+    bar: 'woof',
+  });
+  expect(refused.status).toBe(503);
   expect(await observed.metric('passthru_errors_total{kind="store_unavailable"}')).toBe(1);
   other.exec('rollback');
   other.close();
+  expect(await begun).toBe(202);
   await vi.waitUntil(async () => (await startJob()) === 202, { timeout: 10_000, interval: 100 });
 });
 

@@ -29,6 +29,9 @@ import type { ShowJob, ShownJob } from './shownJob.ts';
 /** How long `cancel` waits for the end of the job, in milliseconds. */
 const CANCEL_WAIT = 5000;
 
+/** How long the caller of a begun job waits for a store that fails to store it, in milliseconds. */
+const STORE_WAIT = 10_000;
+
 type JobOutcome = Pick<JobEnd, 'state' | 'result' | 'error'>;
 
 /** The outcome of a job whose end the store refuses. */
@@ -55,7 +58,7 @@ export interface JobWork {
 
 /** A job that has been begun. */
 export interface JobRun {
-  /** Resolves when the job is stored, to whether that was with its end. Rejects when that fails, although it is retried. */
+  /** Resolves when the job is stored, to whether that was with its end. Rejects when that keeps failing; it is retried for longer. */
   stored: Promise<boolean>;
   /**
    * Resolves when its end is stored and its node free: to the ended job, or to null when both are left to other processes
@@ -140,7 +143,10 @@ export class JobRunner implements Jobs {
     tenure.guard(controller);
     // Asked for before the work begins, and done when the event loop turns: work that needs no wait has ended by then.
     const first = Promise.withResolvers<boolean>();
-    const stored = this.#storeBeginning(work, running, first.reject);
+    const begun = performance.now();
+    const stored = this.#storeBeginning(work, running, (error) => {
+      if (performance.now() - begun >= STORE_WAIT) first.reject(error);
+    });
     stored.then(first.resolve, first.reject);
     running.progress = new ProgressRecorder(running, stored, this.#store, this.#log, this.#publish);
     return { stored: first.promise, ended: this.#runToEnd(work, running, stored) };
