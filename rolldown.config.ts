@@ -4,43 +4,67 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { type ChunkingContext, defineConfig, type Plugin } from 'rolldown';
 
-/** The programs and the public entries; everything that they share is in `dist/src/chunks/`. */
-const ENTRIES = ['main.js', 'driver.ts', 'testing.ts', 'auth/bcryptWorker.ts', 'store/sqlite/checkpointWorker.ts'];
+/** The modules that users and Node name, and the file of each. What they share is in scripts, in `dist/src/chunks/`. */
+const ENTRIES = { program: 'cli/program.ts', driver: 'driver.ts', testing: 'testing.ts' };
+
+/** Modules that are not in scripts: what loads these, and the threads. */
+const MODULES = ['main.js', 'process/compileCache.ts', 'auth/bcryptWorker.ts', 'store/sqlite/checkpointWorker.ts'];
 
 /**
- * What `passthru serve` loads, in layers, each of which takes what the ones above lack: a file each, since Node takes a millisecond
+ * What `passthru serve` loads, in layers, each of which takes what the ones above lack: a file each, since it takes time
  * to find and link one. What others load as well is apart from the service: every command the first layer, clients the
  * second, and drivers and simulated BMCs the third.
  */
 const LAYERS = {
-  cache: ['process/compileCache.ts'],
   program: ['cli/program.ts'],
   client: ['cli/node.ts', 'cli/driver.ts', 'cli/job.ts', 'cli/events.ts', 'cli/context.ts'],
   schemas: ['driver.ts', 'testing.ts', 'cli/apply/applyNodes.ts'],
   service: ['cli/service/serve.ts', 'config/load.ts', 'observe/log.ts', 'service.ts', 'store/sqlite/sqlite.ts'],
 };
 
-export default defineConfig({
-  input: Object.fromEntries(ENTRIES.map((file) => [file.replace(/\.[jt]s$/, ''), `src/${file}`])),
-  platform: 'node',
-  // Required by `includeDependenciesRecursively`.
-  preserveEntrySignatures: 'allow-extension',
-  // Loaded by pg if it is installed, which nothing here needs.
-  external: ['pg-native'],
-  plugins: [requireBuiltins(), licenses()],
-  output: {
-    dir: 'dist/src',
-    format: 'esm',
-    comments: { legal: true, annotation: false, jsdoc: false },
-    entryFileNames: '[name].js',
-    chunkFileNames: 'chunks/[name]-[hash].js',
-    // What a module imports may belong to a layer above.
-    codeSplitting: {
-      groups: [{ name: layerOf, debugName: 'layers' }],
-      includeDependenciesRecursively: false,
+/** Modules of zod that only its object `z` needs, for drivers: 340 kB of languages. The service takes what it uses from the others. */
+const NAMESPACE_OF_ZOD = /\/zod\/(?:index|v4\/classic\/external|v4\/locales\/(?!en\.).*)\.js$/;
+
+const comments = { legal: true, annotation: false, jsdoc: false };
+
+export default defineConfig([
+  // Each by itself: another file that they share would be one more to load.
+  ...MODULES.map((file) => ({
+    input: { [file.replace(/\.[jt]s$/, '')]: `src/${file}` },
+    platform: 'node' as const,
+    // What `main.js` imports when it runs is built apart.
+    external: (id: string) => file === 'main.js' && id.endsWith('.ts'),
+    plugins: [requireBuiltins()],
+    output: {
+      dir: 'dist/src',
+      format: 'esm' as const,
+      comments,
+      paths: (id: string) => id.replace(join(import.meta.dirname, 'src'), '.').replace(/\.ts$/, '.js'),
+    },
+  })),
+  {
+    input: Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, `src/${file}`])),
+    platform: 'node',
+    // Required by `includeDependenciesRecursively`.
+    preserveEntrySignatures: 'allow-extension',
+    // Loaded by pg if it is installed, which nothing here needs.
+    external: ['pg-native'],
+    plugins: [requireBuiltins(), asciiOnly(), entries(), licenses()],
+    output: {
+      dir: 'dist/src',
+      // Scripts, whose compiled code can be kept after they have run: see src/process/scripts.ts.
+      format: 'cjs',
+      comments,
+      entryFileNames: 'chunks/[name]-[hash].cjs',
+      chunkFileNames: 'chunks/[name]-[hash].cjs',
+      // What a module imports may belong to a layer above.
+      codeSplitting: {
+        groups: [{ name: layerOf, debugName: 'layers' }],
+        includeDependenciesRecursively: false,
+      },
     },
   },
-});
+]);
 
 let layers: Map<string, string> | null = null;
 
@@ -59,9 +83,9 @@ function readLayers(graph: ChunkingContext): Map<string, string> {
     return modules;
   };
   const found = new Map<string, string>();
-  const started = withImports([...LAYERS.cache, ...LAYERS.program, ...LAYERS.service]);
+  const started = withImports([...LAYERS.program, ...LAYERS.service]);
   for (const [name, files] of Object.entries(LAYERS).toReversed()) {
-    for (const id of withImports(files)) if (started.has(id)) found.set(id, name);
+    for (const id of withImports(files)) if (started.has(id) && !NAMESPACE_OF_ZOD.test(id)) found.set(id, name);
   }
   return found;
 }
@@ -76,7 +100,9 @@ function requireBuiltins(): Plugin {
   return {
     name: 'require-builtins',
     resolveId: (source, importer, { kind }) =>
-      isBuiltin(source) && kind === 'import-statement' && !/Worker\.ts$/.test(importer ?? '') ? prefix + source : null,
+      isBuiltin(source) && kind === 'import-statement' && !/Worker\.ts$|^\0rolldown/.test(importer ?? '')
+        ? prefix + source
+        : null,
     load(id) {
       if (!id.startsWith(prefix)) return null;
       const source = id.slice(prefix.length);
@@ -90,6 +116,36 @@ function requireBuiltins(): Plugin {
         'export default _builtin;',
         ...exported,
       ].join('\n');
+    },
+  };
+}
+
+/** Escapes what is not ASCII, so that V8 keeps a script in one byte a character. */
+function asciiOnly(): Plugin {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return { name: 'ascii-only', renderChunk: (code) => code.replace(/[^\0-\x7f]/g, escaped) };
+}
+
+/** Writes a module for each entry, which exports what its script does. */
+function entries(): Plugin {
+  return {
+    name: 'entries',
+    generateBundle(_options, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== 'chunk' || !chunk.isEntry) continue;
+        const fileName = ENTRIES[chunk.name as keyof typeof ENTRIES].replace(/\.ts$/, '.js');
+        const root = fileName.includes('/') ? '../' : './';
+        const { exports: own } = this.getModuleInfo(chunk.facadeModuleId!)!;
+        // A chunk also exports what other chunks need of it.
+        const names = own.includes('*') ? chunk.exports : own;
+        const source = [
+          `import { fileURLToPath } from 'node:url';`,
+          `import { loadScript } from '${root}process/compileCache.js';`,
+          `const script = fileURLToPath(new URL('${root}${chunk.fileName}', import.meta.url));`,
+          `export const { ${names.join(', ')} } = loadScript(script);`,
+        ];
+        this.emitFile({ type: 'asset', fileName, source: `${source.join('\n')}\n` });
+      }
     },
   };
 }

@@ -1,8 +1,12 @@
 import { lstatSync, mkdirSync, statSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { keepScripts } from './scripts.ts';
+
+/** For the modules that give the bundle's scripts their names. */
+export { loadScript } from './scripts.ts';
 
 /**
  * Has Node keep the compiled code of modules, which saves time and memory at the next start. Does nothing where no folder can be
@@ -12,6 +16,12 @@ import { fileURLToPath } from 'node:url';
 export function cacheCompiledCode(source: URL, environment: NodeJS.ProcessEnv = process.env): void {
   const folder = compileCacheFolder(source, environment);
   if (folder !== null) enableCompileCache(folder);
+}
+
+/** Writes the compiled code of what has been loaded, for the next start. */
+export function keepCompiledCode(): void {
+  flushCompileCache();
+  keepScripts();
 }
 
 /** Makes the folder for compiled code; returns null when there is none that only this user can write to. */

@@ -1,4 +1,3 @@
-import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Config } from '../../config/schema.ts';
@@ -58,8 +57,8 @@ export async function startInProcess(
 
 /** Does what can wait until calls are accepted. */
 export function finishStart(): void {
-  flushCompileCache();
-  collectGarbage();
+  // After main.js has kept the compiled code, which this drops.
+  setImmediate(collectGarbage);
 }
 
 /** Returns the status of a service that a second signal ended. */
