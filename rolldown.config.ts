@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { type ChunkingContext, defineConfig, type Plugin } from 'rolldown';
+import { parseSync } from 'rolldown/utils';
 
 /** The modules that users and Node name, and the file of each. What they share is in scripts, in `dist/src/chunks/`. */
 const ENTRIES = { program: 'cli/program.ts', driver: 'driver.ts', testing: 'testing.ts' };
@@ -49,7 +50,7 @@ export default defineConfig([
     preserveEntrySignatures: 'allow-extension',
     // Loaded by pg if it is installed, which nothing here needs.
     external: ['pg-native'],
-    plugins: [requireBuiltins(), asciiOnly(), entries(), licenses()],
+    plugins: [requireBuiltins(), importByModule(), asciiOnly(), entries(), licenses()],
     output: {
       dir: 'dist/src',
       // Scripts, whose compiled code can be kept after they have run: see src/process/scripts.ts.
@@ -116,6 +117,20 @@ function requireBuiltins(): Plugin {
         'export default _builtin;',
         ...exported,
       ].join('\n');
+    },
+  };
+}
+
+/** Has scripts import modules, such as those of drivers, by a function that `loadScript` gives them: `import()` does not work in a script. */
+function importByModule(): Plugin {
+  return {
+    name: 'import-by-module',
+    renderChunk(code, { fileName }) {
+      const starts = parseSync(fileName, code).module.dynamicImports.map(({ start }) => start);
+      return starts.reduceRight(
+        (text, start) => `${text.slice(0, start)}importModule${text.slice(start + 'import'.length)}`,
+        code,
+      );
     },
   };
 }

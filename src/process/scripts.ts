@@ -2,11 +2,14 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire, getCompileCacheDir } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
 /** How many runs add to the compiled code of a script what they were the first to run: a check, say, and then a start. */
 const RUNS = 3;
+
+/** What CommonJS gives a module, and `import()`, which does not work in a script. */
+const PARAMETERS = 'exports, require, module, __filename, __dirname, importModule';
 
 /** Of a file with compiled code: the CRC-32 of what follows, and the number of runs. */
 const HEADER_BYTES = 8;
@@ -38,7 +41,8 @@ export function loadScript(path: string): Exports {
   const run = compile(path).runInThisContext();
   const requireFromNode = createRequire(path);
   const require = (id: string) => (id.startsWith('.') ? loadScript(join(dirname(path), id)) : requireFromNode(id));
-  run.call(module.exports, module.exports, require, module, path, dirname(path));
+  const importModule = (specifier: string) => import(specifier);
+  run.call(module.exports, module.exports, require, module, path, dirname(path), importModule);
   return module.exports;
 }
 
@@ -61,16 +65,16 @@ export function keepScripts(): void {
 }
 
 function compile(path: string): Script {
-  // The build leaves nothing but ASCII, which Node reads faster, and outside the heap, as latin1.
-  const source = `(function (exports, require, module, __filename, __dirname) { ${readFileSync(path, 'latin1')}\n})`;
-  const options = { filename: path, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER };
+  // The build leaves nothing but ASCII, which Node reads faster as latin1, and keeps outside the heap. Strict as the modules were.
+  const text = readFileSync(path, 'latin1');
+  const source = `(function (${PARAMETERS}) { 'use strict'; ${text}\n})`;
   // Of this version of Node and V8, its flags and the user.
   const folder = getCompileCacheDir();
-  if (folder === undefined) return new Script(source, options);
+  if (folder === undefined) return new Script(source, { filename: path });
   // The name of a script has the hash of its content.
   const file = join(folder, basename(path));
   const kept = readCode(file);
-  const script = new Script(source, { ...options, cachedData: kept?.code });
+  const script = new Script(source, { filename: path, cachedData: kept?.code });
   const runs = kept === null || script.cachedDataRejected ? 0 : kept.runs;
   if (runs < RUNS) unkept.push({ script, file, runs });
   return script;

@@ -16,6 +16,8 @@ beforeEach(() => {
     `const names = require('./names.cjs');
      exports.path = () => require('node:path').basename(__filename);
      exports.again = () => require('./names.cjs') === names;
+     exports.strictly = () => (function () { return this === undefined; })();
+     exports.imported = async () => (await importModule('node:path')).sep;
      exports.one = function one() { return names.first(); };
      exports.two = function two() { return 'two'; };
      exports.three = function three() { return 'three'; };
@@ -29,7 +31,7 @@ function run(...calls: string[]) {
   const program = `
     const { loadScript, keepScripts } = await import(${JSON.stringify(LOADER)});
     const main = loadScript(${JSON.stringify(join(folder, 'main.cjs'))});
-    console.log(JSON.stringify(${JSON.stringify(calls)}.map((name) => main[name]())));
+    console.log(JSON.stringify(await Promise.all(${JSON.stringify(calls)}.map((name) => main[name]()))));
     keepScripts();`;
   const log = join(folder, 'v8.log');
   const flags = ['--log-function-events', `--logfile=${log}`, '--no-logfile-per-isolate', '--input-type=module'];
@@ -45,8 +47,10 @@ function kept(script: string): string {
   return join(folder, 'cache', versions!, script);
 }
 
-test('a script has what CommonJS gives it, and runs once', () => {
+test('a script has what CommonJS gives it, imports modules, runs once, and is strict', () => {
   expect(run('one', 'path', 'again').returned).toEqual(['one', 'main.cjs', true]);
+  expect(run('imported').returned).toEqual(['/']);
+  expect(run('strictly').returned).toEqual([true]);
 });
 
 test('functions that an earlier run used are not compiled again', () => {
