@@ -24,7 +24,7 @@ const LAYERS = {
 };
 
 /** Modules of zod that only its object `z` needs, for drivers: 340 kB of languages. The service takes what it uses from the others. */
-const NAMESPACE_OF_ZOD = /\/zod\/(?:index|v4\/classic\/external|v4\/locales\/(?!en\.).*)\.js$/;
+const NAMESPACE_OF_ZOD = /\/zod\/(?:index|v4\/(?:classic\/external|core\/index)|v4\/locales\/(?!en\.).*)\.js$/;
 
 const comments = { legal: true, annotation: false, jsdoc: false };
 
@@ -138,7 +138,15 @@ function importByModule(): Plugin {
 /** Escapes what is not ASCII, so that V8 keeps a script in one byte a character. */
 function asciiOnly(): Plugin {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return { name: 'ascii-only', renderChunk: (code) => code.replace(/[^\0-\x7f]/g, escaped) };
+  return {
+    name: 'ascii-only',
+    // Not when chunks are rendered: they are printed once more after that.
+    generateBundle(_options, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type === 'chunk') chunk.code = chunk.code.replace(/[^\0-\x7f]/g, escaped);
+      }
+    },
+  };
 }
 
 /** Writes a module for each entry, which exports what its script does. */

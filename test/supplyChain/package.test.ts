@@ -70,6 +70,13 @@ describe('the packed package', () => {
       expect(existsSync(join(unpacked, file as string)), file).toBe(true);
   });
 
+  test('has scripts of nothing but ASCII, as which they are read', () => {
+    const folder = join(unpacked, 'dist/src/chunks');
+    const scripts = readdirSync(folder).filter((file) => file.endsWith('.cjs'));
+    expect(scripts).not.toEqual([]);
+    expect(scripts.filter((file) => !/^[\0-\x7f]*$/.test(readFileSync(join(folder, file), 'utf8')))).toEqual([]);
+  });
+
   test('starts from few files, without an HTTP client', async () => {
     const watch = `
       import fs from 'node:fs';
@@ -87,6 +94,7 @@ describe('the packed package', () => {
     const { stdout } = await run(process.execPath, [...preload, main, 'serve', '--check'], { cwd: folder });
     const loaded: string[] = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
     expect(loaded.filter((name) => name.includes('undici'))).toEqual([]);
+    expect(loaded.filter((name) => name.includes('/zod-'))).toEqual([]);
     // Each takes time; three modules, four layers, the runtime of the bundler, and scripts that only name what is in them.
     expect(loaded.length, loaded.join('\n')).toBeLessThan(20);
   });
