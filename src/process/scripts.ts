@@ -35,10 +35,10 @@ let unkept: Unkept[] = [];
 export function loadScript(path: string): Exports {
   const found = loaded.get(path);
   if (found !== undefined) return found.exports;
+  const run = compile(path).runInThisContext();
   const module: { exports: Exports } = { exports: {} };
   // Before it runs: scripts may need each other.
   loaded.set(path, module);
-  const run = compile(path).runInThisContext();
   const requireFromNode = createRequire(path);
   const require = (id: string) => (id.startsWith('.') ? loadScript(join(dirname(path), id)) : requireFromNode(id));
   const importModule = (specifier: string) => import(specifier);
