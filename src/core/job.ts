@@ -26,7 +26,7 @@ export interface Job {
   /** The role that the method required when the job was accepted; null for a job of an earlier version. */
   role: Role | null;
   state: JobState;
-  /** Grows by one with every stored change, from 1. */
+  /** Grows by one with every change, from 1. A job that had ended before it was stored is stored as 2 alone. */
   revision: number;
   createTime: Date;
   /** Null while the job runs. */

@@ -97,7 +97,7 @@ export class AbandonedJobs {
       await untilStored(endAll, this.#store.closed, (error) =>
         this.#log.error(
           { err: error, jobs: this.#waiting.size },
-          'ending jobs that the store failed to accept failed, retrying',
+          'ending jobs that were not accepted failed, retrying',
         ),
       );
     } catch {

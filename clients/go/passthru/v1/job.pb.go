@@ -99,7 +99,8 @@ type Job struct {
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	// The state of the job.
 	State JobState `protobuf:"varint,6,opt,name=state,proto3,enum=passthru.v1.JobState" json:"state,omitempty"`
-	// Starts at 1 and is incremented by every stored change.
+	// Starts at 1 and is incremented by every stored change. A job that had ended
+	// before it was stored is stored as 2 alone.
 	Revision int64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the call was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

@@ -88,7 +88,9 @@ class Job(_message.Message):
     state: Global___JobState.ValueType
     """The state of the job."""
     revision: _builtins.int
-    """Starts at 1 and is incremented by every stored change."""
+    """Starts at 1 and is incremented by every stored change. A job that had ended
+    before it was stored is stored as 2 alone.
+    """
     requested_by: _builtins.str
     """The caller who started the job."""
     required_role: _builtins.str

@@ -953,7 +953,8 @@ pub struct Job {
     /// The state of the job.
     #[prost(enumeration="JobState", tag="6")]
     pub state: i32,
-    /// Starts at 1 and is incremented by every stored change.
+    /// Starts at 1 and is incremented by every stored change. A job that had ended
+    /// before it was stored is stored as 2 alone.
     #[prost(int64, tag="7")]
     pub revision: i64,
     /// When the call was accepted.

@@ -67,7 +67,8 @@ export type Job = Message<"passthru.v1.Job"> & {
   state: JobState;
 
   /**
-   * Starts at 1 and is incremented by every stored change.
+   * Starts at 1 and is incremented by every stored change. A job that had ended
+   * before it was stored is stored as 2 alone.
    *
    * @generated from field: int64 revision = 7;
    */
